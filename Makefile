@@ -1,0 +1,71 @@
+# Every target sets up what it needs: a clone is the only step before it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV := $(BIN)/python -m carthub_dev
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
+	@echo "Setting up $(VENV) from requirements/dev.lock"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: venv
+venv: $(READY) ## The virtual environment with everything pinned
+
+.PHONY: run
+run: $(READY) ## A real Kubernetes here, a CartService applied, the cart API answering; Ctrl-C removes it
+	@$(DEV) run
+
+.PHONY: up
+up: $(READY) ## The same in the background
+	@$(DEV) up
+
+.PHONY: status
+status: $(READY) ## What of the platform runs, and where
+	@$(DEV) status
+
+.PHONY: down
+down: $(READY) ## Remove everything that run or up started
+	@$(DEV) down
+
+.PHONY: test
+test: $(READY) ## All tests
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(READY) type ## Style, types, import contracts, Dockerfiles
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/hadolint Dockerfile.operator Dockerfile.service
+
+.PHONY: type
+type: $(READY) ## Types only
+	@$(BIN)/mypy
+
+.PHONY: fmt
+fmt: $(READY) ## Format the code and apply safe fixes
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+.PHONY: lock
+lock: $(READY) ## Resolve requirements/*.lock again, with hashes and without addresses
+	@for extra in operator service dev; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	    --extra $$extra pyproject.toml --output-file requirements/$$extra.lock; done
+
+.PHONY: clean
+clean: ## Remove what the targets made in the checkout (caches outside it stay)
+	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

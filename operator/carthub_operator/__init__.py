@@ -1,0 +1,1 @@
+"""Keeps CartService resources in the state they declare."""

@@ -1,0 +1,1 @@
+"""The cart API: carts, checkout and orders over PostgreSQL."""
