@@ -1,0 +1,38 @@
+"""Everything the development platform raises on purpose.
+
+PlatformError
+├── ToolMissing       a binary that cannot be found or built; the message says what to do
+├── BuildFailed       `go build` ended with an error
+├── InstanceInUse     another living process owns the ledger of that name
+├── CleanupFailed     something recorded could not be removed; it stays in the ledger
+├── NotReady          a condition did not come true in time
+└── ProcessEnded      a process ended while it was waited for
+"""
+
+
+class PlatformError(Exception):
+    """Root of all errors of the development platform."""
+
+
+class ToolMissing(PlatformError):
+    """A binary is neither given, cached nor buildable here."""
+
+
+class BuildFailed(PlatformError):
+    """The Go toolchain refused to build a tool set."""
+
+
+class InstanceInUse(PlatformError):
+    """A living process already owns this instance."""
+
+
+class CleanupFailed(PlatformError):
+    """Some recorded things could not be removed."""
+
+
+class NotReady(PlatformError):
+    """A condition did not come true before its deadline."""
+
+
+class ProcessEnded(PlatformError):
+    """A process ended on its own."""

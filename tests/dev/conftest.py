@@ -1,0 +1,20 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from carthub_dev.ledger import Ledger
+
+
+@pytest.fixture
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of the test's own, so that it sees no other instance."""
+    monkeypatch.setenv("CARTHUB_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def own_ledger(own_state: Path) -> Iterator[Ledger]:
+    with Ledger.open("test") as ledger:
+        yield ledger
+    assert not (own_state / "test").exists()
