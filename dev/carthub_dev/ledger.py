@@ -129,6 +129,12 @@ class Ledger:
         folder.chmod(mode)
         return folder
 
+    def remove_directory(self, folder: Path) -> None:
+        """Remove a folder that `make_directory` made; one it did not make is left alone."""
+        for entry in self.entries():
+            if entry.kind == "directory" and entry.facts["path"] == str(folder):
+                self.remove(entry)
+
     def forget(self, entry: Entry) -> None:
         """Strike out a thing that its maker has removed."""
         self._append({"forget": entry.id})

@@ -83,12 +83,12 @@ class ToolSet:
         """The flags of its build."""
         linker = "-s -w"
         if self.name == "kubernetes":
-            # Without them every node and the server report v0.0.0.
+            # Without them the server, every node and every user agent report v0.0.0.
             version = self.version_of(_KUBERNETES)
             major, minor = version.removeprefix("v").split(".")[:2]
-            place = "k8s.io/component-base/version"
-            linker += f" -X {place}.gitVersion={version}"
-            linker += f" -X {place}.gitMajor={major} -X {place}.gitMinor={minor}"
+            for place in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+                linker += f" -X {place}.gitVersion={version}"
+                linker += f" -X {place}.gitMajor={major} -X {place}.gitMinor={minor}"
         return ("-trimpath", "-ldflags", linker)
 
     def version_of(self, module: str) -> str:
