@@ -1,0 +1,131 @@
+"""buildah with a storage of its own, inside namespaces that end with it.
+
+Nothing of the containers that a person keeps on this machine is read or changed. buildah's chroot
+isolation mounts a lot; in a mount namespace of its own nothing can stay behind, and the pid
+namespace ends every process of the build with the one that started it, SIGKILL included.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from carthub_dev.errors import BuildFailed
+
+# Every edit of the sources leaves some twenty small layers in the cache of layers, and buildah
+# goes through all of them for each instruction.
+_IMAGES_KEPT = 400
+_LINES_KEPT = 40
+_STEP = re.compile(r"STEP (\d+/\d+): (.{1,60})")
+
+
+def contained(*argv: str | Path) -> list[str]:
+    """Return a command that runs in its own mount and pid namespaces and dies with its parent."""
+    return [
+        *("setpriv", "--pdeathsig", "KILL"),
+        *("unshare", "--mount", "--propagation", "private", "--pid", "--fork"),
+        *("--kill-child", "--mount-proc"),
+        *map(str, argv),
+    ]
+
+
+class Store:
+    """A folder of images and layers, deletable at any time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._driver = "overlay" if _overlay_works(folder) else "vfs"
+
+    def has(self, image: str) -> bool:
+        """Tell whether an image is in this store."""
+        return self._run("inspect", "--type", "image", image, check=False).returncode == 0
+
+    def build(
+        self, dockerfile: Path, context: Path, *, image: str, label: str, options: list[str]
+    ) -> None:
+        """Build an image from a Dockerfile; raises BuildFailed with the end of the output."""
+        # What an interrupted build left.
+        self._run("rm", "--all")
+        build = ["build", "--isolation", "chroot", "--layers", "--tag", image, *options]
+        command = self._command(*build, "--file", str(dockerfile), str(context))
+        last: list[str] = []
+        with (
+            Console(stderr=True).status(f"Building {label}") as shown,
+            subprocess.Popen(
+                command,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as running,
+        ):
+            assert running.stdout is not None  # noqa: S101 - a pipe was asked for
+            try:
+                for line in running.stdout:
+                    last = [*last[1 - _LINES_KEPT :], line.rstrip()]
+                    if step := _STEP.search(line):
+                        shown.update(f"Building {label}: step {step[1]} {step[2]}")
+            except BaseException:
+                running.kill()
+                raise
+        if running.returncode:
+            raise BuildFailed(f"{label}: buildah ended with {running.returncode}:\n" + _text(last))
+
+    def export(self, image: str, archive: Path, *, reference: str) -> None:
+        """Write an image as a docker-archive, under the name that a kubelet will ask for."""
+        self._run("push", "--quiet", image, f"docker-archive:{archive}:{reference}")
+
+    def image_id(self, image: str) -> str:
+        """Return the digest of an image's configuration: equal images have equal ones."""
+        shown = self._run("inspect", "--type", "image", "--format", "{{.FromImageID}}", image)
+        return shown.stdout.strip()
+
+    def is_crowded(self) -> bool:
+        """Tell whether so many old layers are kept that starting afresh is faster."""
+        listed = self.folder / "root" / f"{self._driver}-images" / "images.json"
+        return listed.exists() and len(json.loads(listed.read_bytes())) > _IMAGES_KEPT
+
+    def _run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self._command(*argv),
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise BuildFailed(f"buildah {argv[0]} ended with {done.returncode}: {done.stderr}")
+        return done
+
+    def _command(self, *argv: str) -> list[str]:
+        own = ["--root", str(self.folder / "root"), "--runroot", str(self.folder / "run")]
+        return contained("buildah", *own, "--storage-driver", self._driver, *argv)
+
+    def _environment(self) -> Mapping[str, str]:
+        # A storage.conf of this machine must not add its own stores and options.
+        return {**os.environ, "CONTAINERS_STORAGE_CONF": os.devnull}
+
+
+def _overlay_works(folder: Path) -> bool:
+    """Tell whether overlay mounts work here; inside some containers they do not."""
+    trial = folder / "trial"
+    parts = {name: trial / name for name in ("lower", "upper", "work", "merged")}
+    for part in parts.values():
+        part.mkdir(parents=True, exist_ok=True)
+    layers = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
+    mount = contained("mount", "-t", "overlay", "overlay", "-o", layers, parts["merged"])
+    works = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    shutil.rmtree(trial)
+    return works
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines)
