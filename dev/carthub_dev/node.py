@@ -1,0 +1,189 @@
+"""A real node: containerd, kubelet and kube-proxy in namespaces of its own.
+
+A holder process keeps a network and a mount namespace. In the mount namespace /run, /var/lib and
+/var/log are overlays, so that paths which the programs have built in are the node's own, and the
+sysctls that a kubelet sets for the whole machine are copies. With the node's last process the
+kernel undoes all its mounts.
+"""
+
+import subprocess
+from pathlib import Path
+
+from carthub_dev import cgroups, network, node_config, pause, toolchain
+from carthub_dev.control_plane import ControlPlane
+from carthub_dev.errors import PlatformError, ProcessEnded
+from carthub_dev.kubectl import Kubectl, KubectlFailed
+from carthub_dev.ledger import Ledger
+from carthub_dev.network import Network
+from carthub_dev.node_config import NodeFacts
+from carthub_dev.processes import Process
+
+_READY_SECONDS = 60.0
+_IMPORT_SECONDS = 300.0
+_GRACE_SECONDS = 5.0
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_HOLD = """
+set -e
+folder=$1
+for place in /run /var/lib /var/log; do
+  own=$folder/overlays$place
+  mkdir -p "$own/upper" "$own/work"
+  mount -t overlay overlay -o "lowerdir=$place,upperdir=$own/upper,workdir=$own/work" "$place"
+done
+mkdir "$folder/sysctls"
+for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops \
+    kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
+  own=$folder/sysctls/${name##*/}
+  cat "/proc/sys/$name" > "$own"
+  mount --bind "$own" "/proc/sys/$name"
+done
+touch "$folder/held"
+exec sleep infinity
+"""
+
+
+class Node:
+    """One node; its parts are processes that tests can stop and start again."""
+
+    def __init__(self, number: int, *, net: Network, plane: ControlPlane, ledger: Ledger) -> None:
+        self.facts = NodeFacts(
+            number=number,
+            folder=ledger.make_directory(f"node-{number}"),
+            plan=net.plan,
+            cgroup=f"{net.plan.link}-node-{number}",
+            authority=plane.ca_file,
+        )
+        self._network = net
+        self._plane = plane
+        self._ledger = ledger
+        self._processes: dict[str, Process] = {}
+
+    @property
+    def name(self) -> str:
+        """The name in `kubectl get nodes`."""
+        return self.facts.name
+
+    def process(self, name: str) -> Process:
+        """Return a part: holder, containerd, kubelet or kube-proxy."""
+        if name not in self._processes:
+            raise ProcessEnded(f"{name} of {self.name} is not started")
+        return self._processes[name]
+
+    def start(self) -> None:
+        """Start everything; the node is Ready a few seconds after, see `wait_until_ready`."""
+        facts, kubernetes = self.facts, toolchain.tool_set("kubernetes")
+        cgroups.create(self._ledger, facts.cgroup)
+        self._hold()
+        self._network.attach(facts.number, self.process("holder").pid)
+        self._write_files()
+        containerd = toolchain.tool_set("containerd")
+        started = self._start(
+            "containerd",
+            containerd.binary("containerd"),
+            f"--config={facts.folder / 'containerd.toml'}",
+        )
+        started.wait_until_ready(lambda: self._ctr("version").returncode == 0)
+        self.import_image(pause.archive(f"docker.io/{node_config.PAUSE_IMAGE}"))
+        self._start(
+            "kubelet",
+            kubernetes.binary("kubelet"),
+            f"--config={facts.folder / 'kubelet.json'}",
+            f"--kubeconfig={facts.folder / 'kubelet.kubeconfig'}",
+            f"--root-dir={facts.folder / 'kubelet'}",
+            f"--cert-dir={facts.folder / 'kubelet-certificates'}",
+            f"--hostname-override={facts.name}",
+            f"--node-ip={facts.address}",
+            f"--node-labels=topology.kubernetes.io/zone={facts.zone}",
+        )
+        proxy_config = facts.folder / "kube-proxy.json"
+        self._start("kube-proxy", kubernetes.binary("kube-proxy"), f"--config={proxy_config}")
+
+    def wait_until_ready(self, timeout_seconds: float = _READY_SECONDS) -> None:
+        """Return once the API server calls the node Ready."""
+        kubectl = Kubectl(self._plane.kubeconfig)
+        query = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+
+        def is_ready() -> bool:
+            try:
+                return kubectl("get", "node", self.name, "--output", query) == "True"
+            except KubectlFailed:
+                return False
+
+        self.process("kubelet").wait_until_ready(is_ready, timeout_seconds)
+
+    def import_image(self, archive: Path) -> None:
+        """Load the images of a docker or OCI archive, so that pods need no registry."""
+        done = self._ctr("images", "import", str(archive), timeout_seconds=_IMPORT_SECONDS)
+        if done.returncode:
+            raise PlatformError(f"loading {archive} into {self.name} failed: {done.stderr.strip()}")
+
+    def images(self) -> list[str]:
+        """Return the names of all images that pods of this node can use."""
+        return self._ctr("images", "list", "--quiet").stdout.split()
+
+    def _ctr(
+        self, *arguments: str, timeout_seconds: float = 10.0
+    ) -> subprocess.CompletedProcess[str]:
+        ctr = str(toolchain.tool_set("containerd").binary("ctr"))
+        address = ["--address", str(self.facts.containerd_socket), "--namespace", "k8s.io"]
+        return subprocess.run(
+            [ctr, *address, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout_seconds,
+        )
+
+    def _hold(self) -> None:
+        unshare, shell = network.program("unshare"), network.program("sh")
+        private = [unshare, "--net", "--mount", "--propagation", "private", "--"]
+        folder = self.facts.folder
+        holder = self._make("holder", *private, shell, "-c", _HOLD, "sh", folder).start()
+        holder.wait_until_ready((folder / "held").exists)
+
+    def _write_files(self) -> None:
+        facts = self.facts
+        user, group = f"system:node:{facts.name}", "system:nodes"
+        serving = self._plane.authority.server(user, [facts.name, facts.address])
+        serving.write(facts.folder, "kubelet")
+        proxy = self._plane.kubeconfig_for("system:kube-proxy")
+        cni_programs = toolchain.tool_set("cni").binary("bridge").parent
+        for plugin in ("loopback", "host-local"):
+            toolchain.tool_set("cni").binary(plugin)
+        sees_bridged = network.set_inside(
+            self.process("holder").pid, "bridge/bridge-nf-call-iptables", "1"
+        )
+        texts = {
+            "kubelet.json": node_config.kubelet(facts),
+            "kubelet.kubeconfig": self._plane.kubeconfig_for(user, [group]).read_text(),
+            "kube-proxy.json": node_config.kube_proxy(facts, proxy, sees_bridged=sees_bridged),
+            "containerd.toml": node_config.containerd(
+                facts, runc=Path(network.program("runc")), cni_programs=cni_programs
+            ),
+            "cni/10-carthub.conflist": node_config.cni(facts),
+            "resolv.conf": f"nameserver {facts.plan.fabric}\n",
+        }
+        for name, text in texts.items():
+            file = facts.folder / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+
+    def _start(self, name: str, program: Path, *flags: str) -> Process:
+        entering = network.entering(self.process("holder").pid, also_mounts=True)
+        return self._make(name, *entering, program, *flags).start()
+
+    def _make(self, name: str, *argv: str | Path) -> Process:
+        # containerd looks for its shim on PATH; a proxy variable would redirect node traffic.
+        shim = toolchain.tool_set("containerd").binary("containerd-shim-runc-v2")
+        made = self._processes[name] = Process(
+            argv,
+            log=self.facts.folder / f"{name}.log",
+            ledger=self._ledger,
+            role=f"{name} of {self.name}",
+            cwd=self.facts.folder,
+            env={"PATH": f"{shim.parent}:{_SYSTEM_PATH}", "HOME": str(self.facts.folder)},
+            grace_seconds=_GRACE_SECONDS,
+        )
+        return made

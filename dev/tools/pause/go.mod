@@ -1,0 +1,3 @@
+module carthub.io/dev/tools/pause
+
+go 1.26.0
