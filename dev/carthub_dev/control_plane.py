@@ -6,20 +6,18 @@ listens on loopback; the node tier gives it an address that the nodes reach.
 
 import os
 import ssl
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from carthub_dev import audit, kubernetes_flags, pki, toolchain
+from carthub_dev import audit, kubernetes_flags, pki, probe, toolchain
 from carthub_dev.errors import ProcessEnded
 from carthub_dev.kubernetes_flags import ControlPlaneOptions
 from carthub_dev.ledger import Ledger
 from carthub_dev.processes import Process, free_port
 
 _READY_SECONDS = 60.0
-_REQUEST_SECONDS = 5.0
 _PORT_ATTEMPTS = 3
 
 
@@ -199,11 +197,7 @@ class ControlPlane:
         authority = "etcd-ca.crt" if identity == "etcd" else "ca.crt"
         context = ssl.create_default_context(cafile=self.folder / authority)
         context.load_cert_chain(self.folder / f"{identity}.crt", self.folder / f"{identity}.key")
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-        with opener.open(url, timeout=_REQUEST_SECONDS) as response:
-            return bool(response.status == 200)  # noqa: PLR2004 - HTTP
+        return probe.answers(url, tls=context)
 
     def _write_files(self) -> None:
         etcd_authority = pki.Authority.create("carthub-etcd")

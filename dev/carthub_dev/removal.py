@@ -6,6 +6,7 @@ environment), everything else is the very path or device that was recorded.
 
 import contextlib
 import os
+import re
 import shutil
 import signal as signals
 import subprocess
@@ -177,8 +178,8 @@ def _mounts_under(path: str) -> list[str]:
 
 
 def _unescaped(point: str) -> str:
-    # The kernel writes blanks and the like as \ooo.
-    return point.encode().decode("unicode_escape").encode("latin-1").decode()
+    # The kernel writes blanks and the like as a backslash and three octal digits.
+    return re.sub(r"\\([0-7]{3})", lambda escaped: chr(int(escaped[1], 8)), point)
 
 
 def _inside(netns: str | None) -> tuple[str, ...]:

@@ -163,6 +163,11 @@ def tool_set(name: str) -> ToolSet:
     return ToolSet(name)
 
 
+def packages(name: str) -> list[str]:
+    """Return the Go packages of a tool set."""
+    return [package for group in _PACKAGES[name] for package in group.values()]
+
+
 def kubectl() -> Path:
     """Return the path of kubectl, from its wheel."""
     try:

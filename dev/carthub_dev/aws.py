@@ -1,0 +1,164 @@
+"""AWS on this machine: moto's server as a process of its own, and the secrets a test needs.
+
+Values move as they do in AWS: a new version is pending until the label AWSCURRENT moves to it.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import boto3
+from botocore.config import Config
+
+from carthub_dev import probe
+from carthub_dev.errors import ProcessEnded
+from carthub_dev.ledger import Ledger
+from carthub_dev.processes import Process, free_port
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+REGION = "eu-west-1"
+# moto takes any; those of a developer must never be sent to it.
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+}
+
+_READY_SECONDS = 60.0
+_PORT_ATTEMPTS = 3
+
+
+class AwsServer:
+    """moto's server on a free port of an address; a context manager."""
+
+    def __init__(self, ledger: Ledger, *, address: str = "127.0.0.1") -> None:
+        self.address = address
+        self.port = 0
+        self.folder = Path()
+        self._ledger = ledger
+        self._process: Process | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """What goes into AWS_ENDPOINT_URL."""
+        return f"http://{self.address}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead boto3 here and nowhere else."""
+        return {**ENVIRONMENT, "AWS_ENDPOINT_URL": self.endpoint_url}
+
+    @property
+    def process(self) -> Process:
+        """The server's process: `signal(SIGSTOP)` makes AWS hang."""
+        if self._process is None:
+            raise ProcessEnded("moto is not started")
+        return self._process
+
+    def secrets_manager(self) -> "SecretsManagerClient":
+        """Return a Secrets Manager client for this server."""
+        client: SecretsManagerClient = boto3.client(
+            "secretsmanager",
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+            config=Config(proxies={}, retries={"total_max_attempts": 1}),
+        )
+        return client
+
+    def put_secret(self, secret_id: str, value: Mapping[str, object] | str) -> str:
+        """Create a secret and return its ARN; text is stored as it is, for broken secrets."""
+        created = self.secrets_manager().create_secret(Name=secret_id, SecretString=_text(value))
+        return created["ARN"]
+
+    def rotate(self, secret_id: str, value: Mapping[str, object] | str) -> str:
+        """Give a secret a new value the way a rotation does, and return its version id."""
+        client = self.secrets_manager()
+        stages = client.describe_secret(SecretId=secret_id)["VersionIdsToStages"]
+        current = next(version for version, held in stages.items() if "AWSCURRENT" in held)
+        pending = client.put_secret_value(
+            SecretId=secret_id, SecretString=_text(value), VersionStages=["AWSPENDING"]
+        )["VersionId"]
+        self.move_current(secret_id, to=pending, away_from=current)
+        return pending
+
+    def move_current(self, secret_id: str, *, to: str, away_from: str) -> None:
+        """Move the label AWSCURRENT from one version to another."""
+        self.secrets_manager().update_secret_version_stage(
+            SecretId=secret_id,
+            VersionStage="AWSCURRENT",
+            MoveToVersionId=to,
+            RemoveFromVersionId=away_from,
+        )
+
+    def delete_secret(self, secret_id: str) -> None:
+        """Delete a secret for good."""
+        self.secrets_manager().delete_secret(SecretId=secret_id, ForceDeleteWithoutRecovery=True)
+
+    def start(self) -> Self:
+        """Start the server; after `stop` on the same port, and empty."""
+        if self._process is not None:
+            self._run(self._process)
+            return self
+        self.folder = self._ledger.make_directory("aws")
+        try:
+            self._start_on_a_free_port()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop the server: nobody answers, and all it held is forgotten."""
+        self.process.terminate()
+
+    def close(self) -> None:
+        """End the server and remove its log."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process = None
+        self._ledger.remove_directory(self.folder)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _start_on_a_free_port(self) -> None:
+        for attempt in range(1, _PORT_ATTEMPTS + 1):
+            self.port = free_port(self.address)
+            self._process = Process(
+                [sys.executable, "-m", "moto.server", "-H", self.address, "-p", str(self.port)],
+                log=self.folder / "moto.log",
+                ledger=self._ledger,
+                role="moto",
+            )
+            try:
+                self._run(self._process)
+            except ProcessEnded as error:
+                if "in use" not in str(error) or attempt == _PORT_ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _run(self, process: Process) -> None:
+        process.start().wait_until_ready(self._answers, _READY_SECONDS)
+
+    def _answers(self) -> bool:
+        return probe.answers(f"{self.endpoint_url}/moto-api/")
+
+
+def _text(value: Mapping[str, object] | str) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
