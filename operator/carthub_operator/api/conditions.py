@@ -16,7 +16,7 @@ class Type(StrEnum):
     READY = "Ready"
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
-    SECRET_SYNCED = "SecretSynced"
+    SECRET_SYNCED = "SecretSynced"  # noqa: S105 - a word, not a secret
     DEPLOYMENT_AVAILABLE = "DeploymentAvailable"
     AUTOSCALING_READY = "AutoscalingReady"
     MIGRATION_SUCCEEDED = "MigrationSucceeded"
@@ -38,11 +38,11 @@ class Reason(StrEnum):
     # SecretSynced
     SYNCED = "Synced"
     PENDING = "Pending"
-    SECRET_NOT_FOUND = "SecretNotFound"
-    SECRET_MALFORMED = "SecretMalformed"
-    SECRET_NOT_ALLOWED = "SecretNotAllowed"
-    SECRET_ACCESS_DENIED = "SecretAccessDenied"
-    SECRET_SOURCE_UNAVAILABLE = "SecretSourceUnavailable"
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a word, not a secret
+    SECRET_MALFORMED = "SecretMalformed"  # noqa: S105 - a word, not a secret
+    SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105 - a word, not a secret
+    SECRET_ACCESS_DENIED = "SecretAccessDenied"  # noqa: S105 - a word, not a secret
+    SECRET_SOURCE_UNAVAILABLE = "SecretSourceUnavailable"  # noqa: S105 - a word, not a secret
     # DeploymentAvailable
     AVAILABLE = "Available"
     NOT_CREATED = "NotCreated"

@@ -93,6 +93,18 @@ _LIST_KINDS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+_KEPT: Final = (
+    "type",
+    "enum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "maxItems",
+)
+
+
 def manifest() -> dict[str, Any]:
     """Return the CustomResourceDefinition."""
     return {
@@ -214,13 +226,7 @@ def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
         if len(options) == 1:
             return _structural(options[0], definitions)
         return {"x-kubernetes-int-or-string": True, "pattern": QUANTITY_PATTERN}
-    kept = {
-        key: schema[key]
-        for key in ("type", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum")
-        if key in schema
-    }
-    if "maxItems" in schema:
-        kept["maxItems"] = schema["maxItems"]
+    kept: dict[str, Any] = {key: schema[key] for key in _KEPT if key in schema}
     if schema.get("type") == "array":
         kept["items"] = _structural(schema["items"], definitions)
     if schema.get("type") == "object":

@@ -150,9 +150,7 @@ class Database(_Model):
         max_length=253,
         description="Its host name or address. May be left out where the secret has it.",
     )
-    port: Port | None = Field(
-        None, description="Its port. Left out: the secret's, else 5432."
-    )
+    port: Port | None = Field(None, description="Its port. Left out: the secret's, else 5432.")
     name: str | None = Field(
         None,
         min_length=1,
@@ -215,9 +213,7 @@ class Resources(_Model):
 
 def default_resources() -> Resources:
     """Return what one worker with its few threads needs; no CPU limit, which would throttle."""
-    return Resources(
-        requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "256Mi"}
-    )
+    return Resources(requests={"cpu": "100m", "memory": "128Mi"}, limits={"memory": "256Mi"})
 
 
 class Scheduling(_Model):
@@ -290,9 +286,7 @@ class CartServiceSpec(_Model):
         default_factory=Autoscaling, description="The HorizontalPodAutoscaler."
     )
     database: Database = Field(description="The PostgreSQL database.")
-    network: Network = Field(
-        default_factory=Network, description="What the network policy opens."
-    )
+    network: Network = Field(default_factory=Network, description="What the network policy opens.")
     service_account: ServiceAccount = Field(
         default_factory=ServiceAccount, description="The pods' ServiceAccount."
     )
@@ -300,9 +294,7 @@ class CartServiceSpec(_Model):
         default_factory=default_resources,
         description="Requests and limits of the API's container.",
     )
-    scheduling: Scheduling = Field(
-        default_factory=Scheduling, description="Where pods may run."
-    )
+    scheduling: Scheduling = Field(default_factory=Scheduling, description="Where pods may run.")
     pod_disruption_budget: DisruptionBudget = Field(
         default_factory=DisruptionBudget, description="How many pods a drain may take at once."
     )
