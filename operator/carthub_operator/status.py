@@ -219,9 +219,9 @@ def _what_goes_on(
     if seen.problem is not None:
         return Reason.CLUSTER_UNAVAILABLE, str(seen.problem)
     for condition in features:
-        if condition.type in (Type.SECRET_SYNCED, Type.MIGRATION_SUCCEEDED):
-            if condition.status is not True:
-                return condition.reason, condition.message
+        must = condition.type in {Type.SECRET_SYNCED, Type.MIGRATION_SUCCEEDED}
+        if must and condition.status is not True:
+            return condition.reason, condition.message
     if seen.deployment is None:
         return Reason.NOT_CREATED, "The Deployment does not exist yet"
     if not _is_rolled_out(seen.deployment):
@@ -229,8 +229,10 @@ def _what_goes_on(
         updated, wanted = live.get("updatedReplicas", 0), seen.deployment["spec"].get("replicas", 1)
         return (
             Reason.ROLLING_OUT,
-            f"Rolling out {resource.spec.image}: {updated} of {_pods(wanted)} updated,"
-            f" {live.get('availableReplicas', 0)} available",
+            (
+                f"Rolling out {resource.spec.image}: {updated} of {_pods(wanted)} updated,"
+                f" {live.get('availableReplicas', 0)} available"
+            ),
         )
     return None
 
@@ -254,16 +256,20 @@ def _pod_trouble(pods: Iterable[Mapping[str, Any]]) -> tuple[Reason, str] | None
             if why in _IMAGE_PULL_REASONS:
                 return (
                     Reason.IMAGE_PULL_FAILED,
-                    f"Pod {name} cannot pull {container['image']} ({why}): correct spec.image or"
-                    " spec.imagePullSecrets",
+                    (
+                        f"Pod {name} cannot pull {container['image']} ({why}): correct spec.image or"
+                        " spec.imagePullSecrets"
+                    ),
                 )
             if why == "CrashLoopBackOff":
                 ended = container.get("lastState", {}).get("terminated") or {}
                 code = ended.get("exitCode", "unknown")
                 return (
                     Reason.CRASH_LOOP,
-                    f"Pod {name} ends again and again (exit code {code}): see"
-                    f" `kubectl logs {name} --previous`",
+                    (
+                        f"Pod {name} ends again and again (exit code {code}): see"
+                        f" `kubectl logs {name} --previous`"
+                    ),
                 )
     return None
 
