@@ -142,15 +142,11 @@ class ControlPlane:
         self._write_files()
         etcd_port = self._start_etcd()
         self._start_api_server(etcd_port)
-        self.kubeconfig_for("system:kube-controller-manager").rename(
-            self.folder / "kube-controller-manager.kubeconfig"
-        )
+        self.kubeconfig_for("system:kube-controller-manager")
         flags = kubernetes_flags.controller_manager(self.folder, self.options)
         self._controllers.append(self._process("kube-controller-manager", flags).start())
         if self.options.has_scheduler:
-            self.kubeconfig_for("system:kube-scheduler").rename(
-                self.folder / "kube-scheduler.kubeconfig"
-            )
+            self.kubeconfig_for("system:kube-scheduler")
             flags = kubernetes_flags.scheduler(self.folder)
             self._controllers.append(self._process("kube-scheduler", flags).start())
         self._controllers[0].wait_until_ready(self._is_namespace_usable, _READY_SECONDS)

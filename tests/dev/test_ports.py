@@ -29,6 +29,7 @@ def unlucky(taken: int, times: int) -> FindPort:
     return lambda address: answers.pop() if answers else free_port(address)
 
 
+@pytest.mark.usefixtures("control_plane_tools")
 @pytest.mark.parametrize("start", [AwsServer, DatabaseServer, ControlPlane])
 def test_a_server_takes_another_port_when_its_own_is_taken(
     start: Callable[..., ControlPlane | DatabaseServer | AwsServer], taken: int, ledger: Ledger

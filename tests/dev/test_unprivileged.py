@@ -46,6 +46,7 @@ def uid_of(pid: int) -> int:
     return Path(f"/proc/{pid}").stat().st_uid
 
 
+@pytest.mark.usefixtures("control_plane_tools")
 def test_an_unprivileged_user_runs_it_and_what_a_kill_leaves_is_cleaned(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
