@@ -30,7 +30,9 @@ _PREFERRED_PORT = 8000
 _STEPS = platform.STEPS + demonstration.STEPS
 _MEBIBYTE = 1 << 20
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
 
 Instance = Annotated[str, typer.Option(help="Name of the instance; several can run at once.")]
 Nodes = Annotated[int, typer.Option(min=1, max=MAX_NODES, help="How many real nodes.")]

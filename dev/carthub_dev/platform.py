@@ -88,7 +88,7 @@ class Platform:
         needed = (*packages.NODE, *packages.IMAGES, *packages.DATABASE)
         with steps.loud_step("Debian packages"):
             packages.ensure(needed, "by the node tier", say=steps.say)
-        with steps.loud_step("Kubernetes, containerd, CoreDNS built from pinned sources"):
+        with steps.loud_step("Kubernetes, containerd, CoreDNS from pinned sources"):
             cluster.build_binaries()
         self._cluster = Cluster(self._ledger, nodes=self._nodes, host_names=[HOST_NAME])
         address = self._cluster.network.plan.host
@@ -96,7 +96,7 @@ class Platform:
         self._aws = AwsServer(self._ledger, address=address)
         starting_cluster = self._pool.submit(self._cluster.start)
         starting_rest = [self._pool.submit(part.start) for part in (self._database, self._aws)]
-        with steps.loud_step("Images built from Dockerfile.operator and Dockerfile.service"):
+        with steps.loud_step("Images from Dockerfile.operator and Dockerfile.service"):
             self._images = build_images(self._ledger, say=steps.say)
         with steps.step(f"Kubernetes with {_count(self._nodes)}, Ready"):
             starting_cluster.result()
