@@ -118,6 +118,13 @@ class Node:
         if done.returncode:
             raise PlatformError(f"loading {archive} into {self.name} failed: {done.stderr.strip()}")
 
+    def tag_image(self, image: str, name: str) -> None:
+        """Give a loaded image another name."""
+        full = [f"docker.io/library/{reference}" for reference in (image, name)]
+        done = self._ctr("images", "tag", "--force", *full)
+        if done.returncode:
+            raise PlatformError(f"{image} on {self.name} gets no name {name}: {done.stderr}")
+
     def images(self) -> list[str]:
         """Return the names of all images that pods of this node can use."""
         return self._ctr("images", "list", "--quiet").stdout.split()
