@@ -253,12 +253,13 @@ def _pod_trouble(pods: Iterable[Mapping[str, Any]]) -> tuple[Reason, str] | None
         for container in pod.get("status", {}).get("containerStatuses", ()):
             waiting = container.get("state", {}).get("waiting") or {}
             why, name = waiting.get("reason"), pod["metadata"]["name"]
+            image = container.get("image", "its image")
             if why in _IMAGE_PULL_REASONS:
                 return (
                     Reason.IMAGE_PULL_FAILED,
                     (
-                        f"Pod {name} cannot pull {container['image']} ({why}): correct spec.image or"
-                        " spec.imagePullSecrets"
+                        f"Pod {name} cannot pull {image} ({why}): correct spec.image"
+                        " or spec.imagePullSecrets"
                     ),
                 )
             if why == "CrashLoopBackOff":
