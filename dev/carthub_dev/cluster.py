@@ -97,6 +97,11 @@ class Cluster:
         for entry in reversed(self._ledger.entries()):
             if entry.id not in self._foreign:
                 self._ledger.remove(entry)
+        self.plane.close()
+        own = [self.network.fabric, *(self.addons.processes.values() if self.addons else ())]
+        for process in (*own, *(part for node in self.nodes for part in node.processes)):
+            # Gone already: this buries it.
+            process.terminate()
 
     def __enter__(self) -> Self:
         return self.start()

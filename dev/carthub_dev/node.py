@@ -64,6 +64,11 @@ class Node:
         """The name in `kubectl get nodes`."""
         return self.facts.name
 
+    @property
+    def processes(self) -> list[Process]:
+        """All parts that were started."""
+        return list(self._processes.values())
+
     def process(self, name: str) -> Process:
         """Return a part: holder, containerd, kubelet or kube-proxy."""
         if name not in self._processes:

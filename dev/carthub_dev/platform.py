@@ -160,6 +160,9 @@ class Platform:
         self._remove()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._remove()
+        for part in (self._cluster, self._database, self._aws):
+            if part is not None:
+                part.close()
 
     def __enter__(self) -> Self:
         try:
