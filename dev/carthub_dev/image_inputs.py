@@ -18,7 +18,7 @@ from carthub_dev import paths
 _EPOCH = "1767225600"
 # Raised when the same files begin to give another archive: older ones are then built again.
 _BUILDER = "2"
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "operator", "service/app")
+_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "crds", "operator", "service/app")
 _CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries")
 # The later wins.

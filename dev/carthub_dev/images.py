@@ -8,7 +8,6 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import time
@@ -18,7 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from carthub_dev import base_image, buildah, image_inputs, packages, paths
-from carthub_dev.errors import BuildFailed
 from carthub_dev.ledger import Ledger
 
 NAMES = ("carthub-operator", "carthub-service")
@@ -72,17 +70,6 @@ def build_images(
                     found = build.run(name, tag, key, revision=revision, say=say)
             images[name] = found
     return images
-
-
-def load_image(archive: Path, *, ctr: Path, socket: Path, netns: str | None = None) -> None:
-    """Import an archive into a containerd, where its kubelet looks for images."""
-    enter = ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
-    load = [str(ctr), "--address", str(socket), "--namespace", "k8s.io", "images", "import"]
-    # Local: measured at two thirds of the time that containerd's transfer service takes.
-    load += ["--local", str(archive)]
-    done = subprocess.run([*enter, *load], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BuildFailed(f"{archive} is not imported: {done.stderr.strip()}")
 
 
 def compressed_sizes(images: Iterable[BuiltImage]) -> dict[str, int]:
