@@ -1,10 +1,11 @@
 """A whole Kubernetes of our own: the network, a control plane, nodes, DNS and metrics."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from carthub_dev import packages, toolchain
+from carthub_dev import image_store, node_config, packages, pause, toolchain
 from carthub_dev.addons import Addons
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.kubectl import Kubectl
@@ -75,11 +76,23 @@ class Cluster:
         """What a cluster administrator runs."""
         return Kubectl(self.plane.kubeconfig)
 
-    def start(self) -> Self:
-        """Start everything and return when all nodes are Ready and DNS runs."""
+    def start(self, archives: Sequence[Path] = ()) -> Self:
+        """Start everything and return when all nodes are Ready and DNS runs.
+
+        The images of the archives are on every node from the start.
+        """
         self.plane.start()
+        self.start_nodes(archives)
+        return self
+
+    def start_nodes(self, archives: Sequence[Path] = ()) -> None:
+        """Start the nodes of a control plane that runs, with DNS and metrics beside them."""
+        holding = pause.archive(f"docker.io/{node_config.PAUSE_IMAGE}")
+        store = image_store.prepared([holding, *archives], self._ledger)
         for number in range(1, self._count + 1):
-            node = Node(number, net=self.network, plane=self.plane, ledger=self._ledger)
+            node = Node(
+                number, net=self.network, plane=self.plane, store=store, ledger=self._ledger
+            )
             self.nodes.append(node)
             node.start()
         holders = {node.facts.number: node.process("holder").pid for node in self.nodes}
@@ -90,7 +103,6 @@ class Cluster:
         self.addons.start()
         for node in self.nodes:
             node.wait_until_ready()
-        return self
 
     def close(self) -> None:
         """Remove everything that this cluster has started; what else the ledger has stays."""

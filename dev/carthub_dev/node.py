@@ -9,7 +9,7 @@ kernel undoes all its mounts.
 import subprocess
 from pathlib import Path
 
-from carthub_dev import cgroups, network, node_config, pause, toolchain
+from carthub_dev import cgroups, image_store, network, node_config, toolchain
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.errors import PlatformError, ProcessEnded
 from carthub_dev.kubectl import Kubectl, KubectlFailed
@@ -19,7 +19,6 @@ from carthub_dev.node_config import NodeFacts
 from carthub_dev.processes import Process
 
 _READY_SECONDS = 60.0
-_IMPORT_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -44,9 +43,14 @@ exec sleep infinity
 
 
 class Node:
-    """One node; its parts are processes that tests can stop and start again."""
+    """One node; its parts are processes that tests can stop and start again.
 
-    def __init__(self, number: int, *, net: Network, plane: ControlPlane, ledger: Ledger) -> None:
+    `store` is a folder of `image_store`, with the images that it has from the start.
+    """
+
+    def __init__(
+        self, number: int, *, net: Network, plane: ControlPlane, store: Path, ledger: Ledger
+    ) -> None:
         self.facts = NodeFacts(
             number=number,
             folder=ledger.make_directory(f"node-{number}"),
@@ -56,6 +60,7 @@ class Node:
         )
         self._network = net
         self._plane = plane
+        self._store = store
         self._ledger = ledger
         self._processes: dict[str, Process] = {}
 
@@ -82,6 +87,7 @@ class Node:
         self._hold()
         self._network.attach(facts.number, self.process("holder").pid)
         self._write_files()
+        image_store.link(self._store, facts.folder / "containerd")
         containerd = toolchain.tool_set("containerd")
         started = self._start(
             "containerd",
@@ -89,7 +95,6 @@ class Node:
             f"--config={facts.folder / 'containerd.toml'}",
         )
         started.wait_until_ready(lambda: self._ctr("version").returncode == 0)
-        self.import_image(pause.archive(f"docker.io/{node_config.PAUSE_IMAGE}"))
         self._start(
             "kubelet",
             kubernetes.binary("kubelet"),
@@ -119,9 +124,7 @@ class Node:
 
     def import_image(self, archive: Path) -> None:
         """Load the images of a docker or OCI archive, so that pods need no registry."""
-        done = self._ctr("images", "import", str(archive), timeout_seconds=_IMPORT_SECONDS)
-        if done.returncode:
-            raise PlatformError(f"loading {archive} into {self.name} failed: {done.stderr.strip()}")
+        image_store.import_archive(archive, self.facts.containerd_socket)
 
     def tag_image(self, image: str, name: str) -> None:
         """Give a loaded image another name."""
@@ -134,19 +137,8 @@ class Node:
         """Return the names of all images that pods of this node can use."""
         return self._ctr("images", "list", "--quiet").stdout.split()
 
-    def _ctr(
-        self, *arguments: str, timeout_seconds: float = 10.0
-    ) -> subprocess.CompletedProcess[str]:
-        ctr = str(toolchain.tool_set("containerd").binary("ctr"))
-        address = ["--address", str(self.facts.containerd_socket), "--namespace", "k8s.io"]
-        return subprocess.run(
-            [ctr, *address, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout_seconds,
-        )
+    def _ctr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return image_store.ctr(self.facts.containerd_socket, *arguments)
 
     def _hold(self) -> None:
         unshare, shell = network.program("unshare"), network.program("sh")

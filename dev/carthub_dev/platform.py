@@ -5,7 +5,6 @@ that everybody builds, the operator from `deploy/operator` as a user applies it.
 """
 
 import concurrent.futures
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -94,26 +93,19 @@ class Platform:
         address = self._cluster.network.plan.host
         self._database = TlsDatabase(self._ledger, address=address)
         self._aws = AwsServer(self._ledger, address=address)
-        starting_cluster = self._pool.submit(self._cluster.start)
+        starting_plane = self._pool.submit(self._cluster.plane.start)
         starting_rest = [self._pool.submit(part.start) for part in (self._database, self._aws)]
         with steps.loud_step("Images from Dockerfile.operator and Dockerfile.service"):
             self._images = build_images(self._ledger, say=steps.say)
         with steps.step(f"Kubernetes with {_count(self._nodes)}, Ready"):
-            starting_cluster.result()
+            starting_plane.result()
+            self._cluster.start_nodes([image.archive for image in self._images.values()])
         with steps.step("PostgreSQL with TLS, Secrets Manager"):
             for starting in starting_rest:
                 starting.result()
         with steps.step("The operator, from deploy/operator"):
-            self.load(self._images.values())
             self.install_operator()
         return self
-
-    def load(self, built: Iterable[BuiltImage]) -> None:
-        """Load images into every node, as if each had pulled them."""
-        archives = [image.archive for image in built]
-        loads = [(node, archive) for node in self.cluster.nodes for archive in archives]
-        for loading in [self._pool.submit(node.import_image, file) for node, file in loads]:
-            loading.result()
 
     def install_operator(self) -> None:
         """Apply the CRD and the operator as a user does, and wait until it is Ready.

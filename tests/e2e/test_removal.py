@@ -1,5 +1,6 @@
 """What a cluster starts is removed: when it ends well, and by the next start when it was killed."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -98,15 +99,17 @@ def test_nothing_is_left_and_a_second_start_cleans_after_a_kill(own: Path) -> No
     assert list((own / "state").iterdir()) == []
 
 
-def _started() -> subprocess.Popen[str]:
-    program = subprocess.Popen(
+@contextlib.contextmanager
+def _started() -> Iterator[subprocess.Popen[str]]:
+    # Its end waits for the program, which ends with its input.
+    with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(PROGRAM), INSTANCE],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert first_line(program) == "up"
-    return program
+    ) as program:
+        assert first_line(program) == "up"
+        yield program
 
 
 def _traces(own: Path) -> Traces:
