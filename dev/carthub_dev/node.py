@@ -145,7 +145,14 @@ class Node:
         private = [unshare, "--net", "--mount", "--propagation", "private", "--"]
         folder = self.facts.folder
         holder = self._make("holder", *private, shell, "-c", _HOLD, "sh", folder).start()
-        holder.wait_until_ready((folder / "held").exists)
+        try:
+            holder.wait_until_ready((folder / "held").exists)
+        except ProcessEnded as error:
+            raise PlatformError(
+                f"{self.name} gets no namespaces of its own below {folder}: overlay mounts need "
+                "ext4, xfs, btrfs or tmpfs there, set CARTHUB_RUN to a folder that is on one. "
+                f"{error}"
+            ) from error
 
     def _write_files(self) -> None:
         facts = self.facts

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from carthub_dev.ledger import Ledger, clean_abandoned
 from tests.support.cluster import Cluster
 from tests.support.fixtures import start_times
 from tests.support.shop import Shop
 
 if TYPE_CHECKING:
-    from carthub_dev.ledger import Ledger
     from carthub_dev.platform import Platform
 
+INSTANCE = "tests-e2e"
 NAMESPACE = "shopping-cart"
 # A start from warm caches, and a rollout on a busy machine.
 _TIMEOUT_SECONDS = 600
@@ -35,16 +36,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build binaries and images in sight and without a test's time limit."""
-    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if session.config.option.collectonly or not used & {"platform", "node_tier"} or _no_nodes():
+    own = [item for item in session.items if item.path.is_relative_to(Path(__file__).parent)]
+    if session.config.option.collectonly or not own or _no_nodes():
         return
     from carthub_dev import cluster, images  # noqa: PLC0415 - collection stays light
 
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         cluster.build_binaries()
-        if "platform" in used:
-            images.build_images()
+        images.build_images()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,13 +58,17 @@ def node_tier() -> None:
 
 
 @pytest.fixture(scope="session")
-def platform(ledger: "Ledger", pytestconfig: pytest.Config) -> "Iterator[Platform]":
+def platform(pytestconfig: pytest.Config) -> "Iterator[Platform]":
     """Two real nodes, PostgreSQL with TLS, AWS, and the operator as users install it."""
     from carthub_dev.platform import Platform  # noqa: PLC0415 - collection stays light
     from carthub_dev.steps import Silent  # noqa: PLC0415 - as above
 
+    clean_abandoned(prefix=INSTANCE)
     steps = Silent()
-    with Platform(ledger, nodes=2, steps=steps) as started:
+    with (
+        Ledger.open(f"{INSTANCE}-{os.getpid()}") as ledger,
+        Platform(ledger, nodes=2, steps=steps) as started,
+    ):
         for what, seconds in steps.seconds.items():
             pytestconfig.stash.setdefault(start_times, {})[what] = seconds
         yield started
