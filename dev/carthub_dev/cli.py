@@ -35,7 +35,9 @@ app = typer.Typer(
 )
 
 Instance = Annotated[str, typer.Option(help="Name of the instance; several can run at once.")]
-Nodes = Annotated[int, typer.Option(min=1, max=MAX_NODES, help="How many real nodes.")]
+Nodes = Annotated[
+    int, typer.Option(min=1, max=MAX_NODES, envvar="NODES", help="How many real nodes.")
+]
 
 
 class Output(enum.StrEnum):
@@ -186,5 +188,6 @@ def _told() -> Iterator[None]:
     try:
         yield
     except PlatformError as error:
-        print(f"carthub: {error}", file=sys.stderr)
+        told = "\n".join((str(error), *getattr(error, "__notes__", ())))
+        print(f"carthub: {told}", file=sys.stderr)
         raise typer.Exit(1) from error

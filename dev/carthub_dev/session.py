@@ -85,8 +85,8 @@ def session(
             )
             _write(state)
         except PlatformError as error:
-            kept = _keep_logs(ledger)
-            raise type(error)(f"{error}\nThe logs are kept in {kept}") from error
+            error.add_note(f"The logs are kept in {_keep_logs(ledger)}")
+            raise
         yield Presented(state, shown)
 
 
