@@ -8,12 +8,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from carthub_operator import errors
+from carthub_operator import errors, rollout
 from carthub_operator.api import names
 from carthub_operator.api.conditions import Condition, Reason, Type, merged
 from carthub_operator.api.resource import CartService
-from carthub_operator.desired.facts import DatabaseCredentials, MigrationState
+from carthub_operator.desired.facts import DatabaseCredentials, MigrationState, migration_key
 from carthub_operator.desired.service import url
+from carthub_operator.rollout import is_rolled_out
+
+__all__ = [
+    "Observation",
+    "SecretState",
+    "is_rolled_out",
+    "status_for",
+    "status_for_invalid",
+]
 
 _PROBLEM_REASONS: dict[type[errors.CarthubError], Reason] = {
     errors.InvalidSpec: Reason.INVALID_SPEC,
@@ -21,9 +30,8 @@ _PROBLEM_REASONS: dict[type[errors.CarthubError], Reason] = {
     errors.Forbidden: Reason.FORBIDDEN,
     errors.Rejected: Reason.REJECTED,
 }
-_IMAGE_PULL_REASONS = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
-)
+# These pass by themselves.
+_PASSING_SECRET_REASONS = frozenset({Reason.PENDING, Reason.SECRET_SOURCE_UNAVAILABLE})
 
 
 @dataclass(frozen=True)
@@ -56,17 +64,18 @@ def status_for(resource: CartService, observation: Observation, *, now: str) -> 
     """Return the whole `.status`; equal facts give an equal status, whatever `now` is."""
     previous = resource.status
     generation = resource.generation
-    known = _feature_conditions(resource, observation)
+    features = _feature_conditions(resource, observation)
     if resource.spec.suspend:
-        known += _suspended(observation, previous)
+        summary = _suspended(observation, previous)
         if observation.has_pending_changes:
             generation = previous.get("observedGeneration", -1)
     else:
-        known += _summary(resource, observation, known)
+        summary = _summary(resource, observation, features)
     return {
         "observedGeneration": generation,
         "conditions": merged(
-            known,
+            # The verdict first: it is what `kubectl describe` is read for.
+            [*summary, *features],
             previous=previous.get("conditions", ()),
             generation=resource.generation,
             now=now,
@@ -91,14 +100,14 @@ def status_for_invalid(
     old = list(previous.get("conditions", ()))
     summary = merged(told, previous=old, generation=generation, now=now)
     kept = [condition for condition in old if condition["type"] not in {c.type for c in told}]
-    return {**previous, "observedGeneration": generation, "conditions": kept + summary}
+    return {**previous, "observedGeneration": generation, "conditions": summary + kept}
 
 
 def _feature_conditions(resource: CartService, seen: Observation) -> list[Condition]:
     secret = seen.secret
     conditions = [
         Condition(Type.SECRET_SYNCED, secret.is_synced, secret.reason, secret.message),
-        _available(seen.deployment),
+        _available(resource, seen.deployment),
     ]
     if resource.spec.database.migrations.enabled:
         conditions.append(_migration(resource, seen))
@@ -107,39 +116,48 @@ def _feature_conditions(resource: CartService, seen: Observation) -> list[Condit
     return conditions
 
 
-def _available(deployment: Mapping[str, Any] | None) -> Condition:
+def _available(resource: CartService, deployment: Mapping[str, Any] | None) -> Condition:
     kind = Type.DEPLOYMENT_AVAILABLE
     if deployment is None:
         return Condition(kind, False, Reason.NOT_CREATED, "The Deployment does not exist yet")
-    told = _condition_of(deployment, "Available")
-    ready = deployment.get("status", {}).get("readyReplicas", 0)
-    if told.get("status") == "True":
-        return Condition(kind, True, Reason.AVAILABLE, f"{_pods(ready)} serving")
-    wanted = deployment["spec"].get("replicas", 1)
-    return Condition(kind, False, Reason.UNAVAILABLE, f"{ready} of {wanted} pods serve")
+    message = f"{rollout.available(deployment)} of {_pods(rollout.wanted(deployment))} serving"
+    if _enough_serve(resource, deployment):
+        return Condition(kind, True, Reason.AVAILABLE, message)
+    return Condition(kind, False, Reason.UNAVAILABLE, message)
+
+
+def _enough_serve(resource: CartService, deployment: Mapping[str, Any]) -> bool:
+    """Return whether the fewest pods that the spec asks for serve, less what a drain may take."""
+    spec, wanted = resource.spec, rollout.wanted(deployment)
+    declared = spec.autoscaling.min_replicas if spec.autoscaling.enabled else spec.replicas
+    fewest = min(declared, wanted) - spec.pod_disruption_budget.max_unavailable
+    return rollout.available(deployment) >= max(fewest, min(1, wanted))
 
 
 def _migration(resource: CartService, seen: Observation) -> Condition:
     kind, image = Type.MIGRATION_SUCCEEDED, resource.spec.image
     if seen.migration is MigrationState.SUCCEEDED:
         return Condition(kind, True, Reason.MIGRATED, f"The schema serves {image}")
+    if seen.credentials is None:
+        return Condition(kind, None, Reason.PENDING, "Waiting for the database credentials")
+    job = names.migration_job(resource.name, migration_key(resource, seen.credentials))
     if seen.migration is MigrationState.FAILED:
-        why = seen.migration_message or "see the logs of the Job's pods"
+        why = seen.migration_message or f"see `kubectl logs job/{job}`"
         return Condition(
             kind,
             False,
             Reason.MIGRATION_FAILED,
-            f"Migrations of {image} failed: {why}. The version before goes on serving; mend the"
-            " cause and delete the Job to try again, or set another image",
+            f"Migrations of {image} failed: {why}. The version before goes on serving. Mend the"
+            f" cause and `kubectl delete job {job}` to try again, or set another image",
         )
-    if seen.credentials is None:
-        return Condition(kind, None, Reason.PENDING, "Waiting for the database credentials")
-    return Condition(kind, None, Reason.MIGRATING, f"Migrating the schema for {image}")
+    if resource.spec.suspend:
+        return Condition(kind, None, Reason.SUSPENDED, f"Not migrated for {image} yet: suspended")
+    return Condition(kind, None, Reason.MIGRATING, f"Job {job} migrates the schema for {image}")
 
 
 def _autoscaling(autoscaler: Mapping[str, Any] | None) -> Condition:
     kind = Type.AUTOSCALING_READY
-    active = _condition_of(autoscaler, "ScalingActive") if autoscaler else {}
+    active = rollout.condition(autoscaler, "ScalingActive") if autoscaler else {}
     if active.get("status") == "True":
         return Condition(kind, True, Reason.SCALING, "The autoscaler reads its metrics")
     if active.get("status") == "False":
@@ -152,16 +170,15 @@ def _autoscaling(autoscaler: Mapping[str, Any] | None) -> Condition:
 def _summary(
     resource: CartService, seen: Observation, features: Iterable[Condition]
 ) -> list[Condition]:
-    stalled = _what_stalls(seen)
-    if stalled is not None:
+    told = {feature.type: feature for feature in features}
+    if stalled := _what_stalls(resource, seen, told):
         reason, message = stalled
         return [
             Condition(Type.READY, False, reason, message),
             Condition(Type.RECONCILING, False, reason, "Waiting for somebody to act"),
             Condition(Type.STALLED, True, reason, message),
         ]
-    going_on = _what_goes_on(resource, seen, features)
-    if going_on is not None:
+    if going_on := _what_goes_on(resource, seen, told):
         reason, message = going_on
         return [
             Condition(Type.READY, False, reason, message),
@@ -177,102 +194,81 @@ def _summary(
 
 def _suspended(seen: Observation, previous: Mapping[str, Any]) -> list[Condition]:
     message = "spec.suspend is true: the operator leaves the children as they are"
-    still = Condition(Type.RECONCILING, False, Reason.SUSPENDED, message)
-    fine = Condition(Type.STALLED, False, Reason.SUSPENDED, message)
+    ready = Condition(Type.READY, None, Reason.SUSPENDED, message)
     if seen.has_pending_changes:
         changed = "The spec has changed while suspended; set spec.suspend to false to roll it out"
-        return [Condition(Type.READY, None, Reason.SUSPENDED, changed), still, fine]
-    for old in previous.get("conditions", ()):
-        if old["type"] == Type.READY:
-            status = {"True": True, "False": False}.get(old["status"])
-            ready = Condition(Type.READY, status, Reason(old["reason"]), old["message"])
-            return [ready, still, fine]
-    return [Condition(Type.READY, None, Reason.SUSPENDED, message), still, fine]
+        ready = Condition(Type.READY, None, Reason.SUSPENDED, changed)
+    else:
+        for old in previous.get("conditions", ()):
+            if old["type"] == Type.READY:
+                status = {"True": True, "False": False}.get(old["status"])
+                ready = Condition(Type.READY, status, old["reason"], old["message"])
+    return [
+        ready,
+        Condition(Type.RECONCILING, False, Reason.SUSPENDED, message),
+        Condition(Type.STALLED, False, Reason.SUSPENDED, message),
+        Condition(Type.SUSPENDED, True, Reason.SUSPENDED, message),
+    ]
 
 
-def _what_stalls(seen: Observation) -> tuple[Reason, str] | None:
+def _what_stalls(
+    resource: CartService, seen: Observation, told: Mapping[Type, Condition]
+) -> tuple[str, str] | None:
     """Return why somebody has to act, or None."""
     for kind, reason in _PROBLEM_REASONS.items():
         if isinstance(seen.problem, kind):
             return reason, str(seen.problem)
     secret = seen.secret
-    if not secret.is_synced and secret.reason not in (
-        Reason.PENDING,
-        Reason.SECRET_SOURCE_UNAVAILABLE,
-    ):
+    if not secret.is_synced and secret.reason not in _PASSING_SECRET_REASONS:
         return secret.reason, secret.message
-    if seen.migration is MigrationState.FAILED:
-        why = seen.migration_message or "see the logs of the Job's pods"
-        return Reason.MIGRATION_FAILED, f"The migrations failed: {why}"
-    if trouble := _pod_trouble(seen.pods):
+    migration = told.get(Type.MIGRATION_SUCCEEDED)
+    if migration is not None and migration.status is False:
+        return migration.reason, migration.message
+    return _what_stalls_the_rollout(resource, seen)
+
+
+def _what_stalls_the_rollout(resource: CartService, seen: Observation) -> tuple[Reason, str] | None:
+    deployment = seen.deployment
+    if deployment is None or _serves_as_declared(resource, deployment):
+        return None
+    if trouble := rollout.pod_trouble(deployment, seen.pods):
         return trouble
-    progressing = _condition_of(seen.deployment, "Progressing") if seen.deployment else {}
-    if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return Reason.ROLLOUT_FAILED, progressing.get("message", "the rollout made no progress")
+    progressing = rollout.condition(deployment, "Progressing")
+    is_late = progressing.get("reason") == "ProgressDeadlineExceeded"
+    if is_late and rollout.is_observed(deployment):
+        why = rollout.hindrance(deployment, seen.pods) or "see its pods"
+        return Reason.ROLLOUT_FAILED, f"{resource.spec.image} does not roll out: {why}"
     return None
 
 
 def _what_goes_on(
-    resource: CartService, seen: Observation, features: Iterable[Condition]
-) -> tuple[Reason, str] | None:
+    resource: CartService, seen: Observation, told: Mapping[Type, Condition]
+) -> tuple[str, str] | None:
     """Return what the operator waits for, or None once all is as declared."""
     if seen.problem is not None:
-        return Reason.CLUSTER_UNAVAILABLE, str(seen.problem)
-    for condition in features:
-        must = condition.type in {Type.SECRET_SYNCED, Type.MIGRATION_SUCCEEDED}
-        if must and condition.status is not True:
-            return condition.reason, condition.message
-    if seen.deployment is None:
+        is_away = isinstance(seen.problem, errors.ClusterUnavailable)
+        return Reason.CLUSTER_UNAVAILABLE if is_away else Reason.PROGRESSING, str(seen.problem)
+    for kind in (Type.SECRET_SYNCED, Type.MIGRATION_SUCCEEDED):
+        if kind in told and told[kind].status is not True:
+            return told[kind].reason, told[kind].message
+    deployment = seen.deployment
+    if deployment is None:
         return Reason.NOT_CREATED, "The Deployment does not exist yet"
-    if not _is_rolled_out(seen.deployment):
-        live = seen.deployment.get("status", {})
-        updated, wanted = live.get("updatedReplicas", 0), seen.deployment["spec"].get("replicas", 1)
-        return (
-            Reason.ROLLING_OUT,
-            (
-                f"Rolling out {resource.spec.image}: {updated} of {_pods(wanted)} updated,"
-                f" {live.get('availableReplicas', 0)} available"
-            ),
-        )
-    return None
-
-
-def _is_rolled_out(deployment: Mapping[str, Any]) -> bool:
-    live = deployment.get("status", {})
-    return (
-        live.get("observedGeneration", -1) >= deployment["metadata"]["generation"]
-        and live.get("updatedReplicas", 0) == live.get("replicas", 0)
-        # Stays while the autoscaler moves the count: new pods are no rollout.
-        and _condition_of(deployment, "Progressing").get("reason") == "NewReplicaSetAvailable"
-        and _condition_of(deployment, "Available").get("status") == "True"
+    if _serves_as_declared(resource, deployment):
+        return None
+    why = rollout.hindrance(deployment, seen.pods)
+    because = f"; {why}" if why else ""
+    if rollout.is_complete(deployment):
+        return Reason.UNAVAILABLE, f"{told[Type.DEPLOYMENT_AVAILABLE].message}{because}"
+    updated = deployment.get("status", {}).get("updatedReplicas", 0)
+    return Reason.ROLLING_OUT, (
+        f"Rolling out {resource.spec.image}: {updated} of {_pods(rollout.wanted(deployment))}"
+        f" updated, {rollout.available(deployment)} available{because}"
     )
 
 
-def _pod_trouble(pods: Iterable[Mapping[str, Any]]) -> tuple[Reason, str] | None:
-    for pod in pods:
-        for container in pod.get("status", {}).get("containerStatuses", ()):
-            waiting = container.get("state", {}).get("waiting") or {}
-            why, name = waiting.get("reason"), pod["metadata"]["name"]
-            image = container.get("image", "its image")
-            if why in _IMAGE_PULL_REASONS:
-                return (
-                    Reason.IMAGE_PULL_FAILED,
-                    (
-                        f"Pod {name} cannot pull {image} ({why}): correct spec.image"
-                        " or spec.imagePullSecrets"
-                    ),
-                )
-            if why == "CrashLoopBackOff":
-                ended = container.get("lastState", {}).get("terminated") or {}
-                code = ended.get("exitCode", "unknown")
-                return (
-                    Reason.CRASH_LOOP,
-                    (
-                        f"Pod {name} ends again and again (exit code {code}): see"
-                        f" `kubectl logs {name} --previous`"
-                    ),
-                )
-    return None
+def _serves_as_declared(resource: CartService, deployment: Mapping[str, Any]) -> bool:
+    return rollout.is_complete(deployment) and _enough_serve(resource, deployment)
 
 
 def _figures(resource: CartService, seen: Observation) -> dict[str, Any]:
@@ -295,11 +291,6 @@ def _figures(resource: CartService, seen: Observation) -> dict[str, Any]:
             "secretChangedAt": seen.credentials.changed_at,
         }
     return figures
-
-
-def _condition_of(live: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    conditions = live.get("status", {}).get("conditions", ())
-    return next((c for c in conditions if c["type"] == kind), {})
 
 
 def _pods(count: int) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from carthub_operator.api import resource
 from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import CartService
+from carthub_operator.desired.deployment import deployment as desired_deployment
 from carthub_operator.desired.facts import DatabaseCredentials, MigrationState
 from carthub_operator.status import Observation, SecretState
 
@@ -37,7 +38,7 @@ def cart_service(
     generation: int = 1,
     annotations: dict[str, str] | None = None,
     status: dict[str, Any] | None = None,
-    **spec: object,
+    **spec: Any,  # noqa: ANN401 - any field
 ) -> CartService:
     """Return the same as the operator sees it."""
     raw = raw_cart_service(**spec)
@@ -67,27 +68,59 @@ def credentials(**changed: Any) -> DatabaseCredentials:  # noqa: ANN401 - any fi
 
 
 def deployment(
-    *, replicas: int = 2, updated: int = 2, available: int = 2, generation: int = 1
+    *,
+    replicas: int = 2,
+    updated: int | None = None,
+    available: int | None = None,
+    generation: int = 1,
+    observed: int | None = None,
+    progressing: str | None = None,
 ) -> dict[str, Any]:
-    """Return a live Deployment whose rollout has got that far."""
+    """Return a live Deployment whose rollout has got that far; left out: to its end."""
+    updated = replicas if updated is None else updated
+    available = replicas if available is None else available
     is_done = updated == replicas == available
-    reason = "NewReplicaSetAvailable" if is_done else "ReplicaSetUpdated"
+    reason = progressing or ("NewReplicaSetAvailable" if is_done else "ReplicaSetUpdated")
+    wanted = desired_deployment(cart_service(), credentials(), migrated="k")
     return {
-        "metadata": {"generation": generation},
-        "spec": {
-            "replicas": replicas,
-            "template": {"spec": {"containers": [{"image": IMAGE}]}},
-        },
+        "metadata": {"name": wanted["metadata"]["name"], "generation": generation},
+        "spec": {**wanted["spec"], "replicas": replicas},
         "status": {
-            "observedGeneration": generation,
+            "observedGeneration": generation if observed is None else observed,
             "replicas": replicas,
             "updatedReplicas": updated,
             "readyReplicas": available,
             "availableReplicas": available,
             "conditions": [
-                {"type": "Available", "status": str(available > 0)},
-                {"type": "Progressing", "status": "True", "reason": reason},
+                # As the controller has it with maxUnavailable 0.
+                {"type": "Available", "status": str(available >= replicas)},
+                {
+                    "type": "Progressing",
+                    "status": str(reason != "ProgressDeadlineExceeded"),
+                    "reason": reason,
+                },
             ],
+        },
+    }
+
+
+def pod(
+    *,
+    name: str = "backend-deployment-1",
+    image: str = IMAGE,
+    container: dict[str, Any] | None = None,
+    conditions: tuple[dict[str, Any], ...] = (),
+    **metadata: object,
+) -> dict[str, Any]:
+    """Return a live pod of the builder's Deployment; `container` is its container's status."""
+    template = deployment()["spec"]["template"]
+    (declared,) = template["spec"]["containers"]
+    return {
+        "metadata": {"name": name, **template["metadata"], **metadata},
+        "spec": {**template["spec"], "containers": [{**declared, "image": image}]},
+        "status": {
+            "conditions": list(conditions),
+            "containerStatuses": [{"name": declared["name"], "image": image, **(container or {})}],
         },
     }
 

@@ -20,6 +20,8 @@ class Type(StrEnum):
     DEPLOYMENT_AVAILABLE = "DeploymentAvailable"
     AUTOSCALING_READY = "AutoscalingReady"
     MIGRATION_SUCCEEDED = "MigrationSucceeded"
+    # Only there while spec.suspend is true.
+    SUSPENDED = "Suspended"
 
 
 class Reason(StrEnum):
@@ -50,6 +52,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     ROLLOUT_FAILED = "RolloutFailed"
     IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_NOT_STARTED = "ContainerNotStarted"
     CRASH_LOOP = "CrashLoop"
     # MigrationSucceeded
     MIGRATED = "Migrated"
@@ -66,7 +69,8 @@ class Condition:
 
     type: Type
     status: bool | None
-    reason: Reason
+    # A Reason; a kept condition may carry one of another version of the operator.
+    reason: str
     message: str
 
     @property
