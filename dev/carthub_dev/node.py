@@ -160,9 +160,8 @@ class Node:
         serving = self._plane.authority.server(user, [facts.name, facts.address])
         serving.write(facts.folder, "kubelet")
         proxy = self._plane.kubeconfig_for("system:kube-proxy")
-        cni_programs = toolchain.tool_set("cni").binary("bridge").parent
-        for plugin in ("loopback", "host-local"):
-            toolchain.tool_set("cni").binary(plugin)
+        cni = toolchain.tool_set("cni")
+        plugins = [cni.binary(plugin).parent for plugin in ("bridge", "loopback", "host-local")]
         sees_bridged = network.set_inside(
             self.process("holder").pid, "bridge/bridge-nf-call-iptables", "1"
         )
@@ -171,7 +170,7 @@ class Node:
             "kubelet.kubeconfig": self._plane.kubeconfig_for(user, [group]).read_text(),
             "kube-proxy.json": node_config.kube_proxy(facts, proxy, sees_bridged=sees_bridged),
             "containerd.toml": node_config.containerd(
-                facts, runc=Path(network.program("runc")), cni_programs=cni_programs
+                facts, runc=Path(network.program("runc")), cni_programs=plugins
             ),
             "cni/10-carthub.conflist": node_config.cni(facts),
             "resolv.conf": f"nameserver {facts.plan.fabric}\n",

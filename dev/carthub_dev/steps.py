@@ -82,8 +82,9 @@ class Shown:
         place, started = f"{self._number}/{self._total}", time.monotonic()
         try:
             yield
-        except BaseException:
-            self.console.print(f"[red]{place}[/red]  {title}: [red]failed[/red]")
+        except BaseException as error:
+            how = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            self.console.print(f"[red]{place}[/red]  {title}: [red]{how}[/red]")
             raise
         took = time.monotonic() - started
         self.console.print(f"[green]{place}[/green]  {title:<58} [dim]{took:6.1f} s[/dim]")

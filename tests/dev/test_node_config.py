@@ -26,7 +26,9 @@ def test_a_kubelet_is_told_what_is_its_own() -> None:
 
 
 def test_containerd_keeps_everything_in_the_folder_of_the_node() -> None:
-    text = node_config.containerd(NODE, runc=Path("/usr/sbin/runc"), cni_programs=Path("/cni"))
+    text = node_config.containerd(
+        NODE, runc=Path("/usr/sbin/runc"), cni_programs=[Path("/cni")] * 2
+    )
     config = tomllib.loads(text)
     runtime = config["plugins"]["io.containerd.cri.v1.runtime"]
 
