@@ -75,7 +75,8 @@ class Database:
             isolation_level="AUTOCOMMIT",
             poolclass=pool.QueuePool,
             pool_size=settings.db_pool_size,
-            max_overflow=settings.db_max_overflow,
+            # The health check, while every thread has a connection.
+            max_overflow=1,
             pool_timeout=settings.db_pool_timeout_seconds,
             pool_use_lifo=True,
             hide_parameters=True,
@@ -140,12 +141,12 @@ def open_connection(
         "options": options,
     }
     try:
-        return psycopg2.connect(**_arguments(credentials.url(), parameters))
+        return _log_in(credentials, parameters)
     except psycopg2.OperationalError as error:
         if not is_refused_login(error):
             raise
     log.info("database login refused, reading the credentials again")
-    return psycopg2.connect(**_arguments(credentials.url(), parameters))
+    return _log_in(credentials, parameters)
 
 
 def is_refused_login(error: BaseException) -> bool:
@@ -153,10 +154,19 @@ def is_refused_login(error: BaseException) -> bool:
     return bool(_REFUSED_LOGIN.search(str(error)))
 
 
+def _log_in(credentials: Credentials, parameters: dict[str, Any]) -> psycopg2.extensions.connection:
+    opened: psycopg2.extensions.connection = psycopg2.connect(
+        **_arguments(credentials.url(), parameters)
+    )
+    return opened
+
+
 def _arguments(url: URL, parameters: dict[str, Any]) -> dict[str, Any]:
     # What the URL says wins over ours, its options are added to ours.
     given: dict[str, Any] = url.translate_connect_args(username="user", database="dbname")
-    query = {name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()}
+    query = {
+        name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()
+    }
     options = " ".join(filter(None, (parameters["options"], query.pop("options", ""))))
     return {**parameters, **given, **query, "options": options}
 
@@ -168,11 +178,13 @@ def _reason(error: Exception) -> str:
     return " ".join(filter(None, (type(original or error).__name__, code)))
 
 
-def _note_time(_connection: Any, record: pool.ConnectionPoolEntry) -> None:
+def _note_time(_connection: object, record: pool.ConnectionPoolEntry) -> None:
     record.info["rested_since"] = time.monotonic()
 
 
-def _ask_after_a_rest(connection: Any, record: pool.ConnectionPoolEntry, _proxy: Any) -> None:
+def _ask_after_a_rest(
+    connection: psycopg2.extensions.connection, record: pool.ConnectionPoolEntry, _proxy: object
+) -> None:
     rested_since = record.info.get("rested_since")
     if rested_since is None or time.monotonic() - rested_since < _IDLE_SECONDS:
         return
@@ -184,6 +196,6 @@ def _ask_after_a_rest(connection: Any, record: pool.ConnectionPoolEntry, _proxy:
         raise exc.InvalidatePoolError from error
 
 
-def _leave_demoted_primary(context: Any) -> None:
+def _leave_demoted_primary(context: sqlalchemy.ExceptionContext) -> None:
     if getattr(context.original_exception, "pgcode", None) == _READ_ONLY:
         context.is_disconnect = True

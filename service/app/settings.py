@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import InvalidSettings
@@ -22,8 +23,9 @@ class Settings(BaseSettings):
     db_owner_role: str = Field(
         default="carthub_owner", description="Role that owns the tables; used by `migrate` only"
     )
-    db_pool_size: int = Field(default=5, ge=1, description="Connections kept open")
-    db_max_overflow: int = Field(default=5, ge=0, description="Connections beyond the pool")
+    db_pool_size: int = Field(
+        default=5, ge=1, description="Threads that use the database, each with a connection"
+    )
     db_pool_timeout_seconds: float = Field(
         default=5.0, gt=0, description="How long a request waits for a connection"
     )
@@ -49,7 +51,7 @@ class Settings(BaseSettings):
         default=20, ge=1, description="How long requests may finish after SIGTERM"
     )
     drain_seconds: float = Field(
-        default=0.0,
+        default=5.0,
         ge=0,
         description="How long after SIGTERM the API still accepts, while readiness says no",
     )
@@ -72,7 +74,6 @@ def load() -> Settings:
         raise InvalidSettings(", ".join(_sentence(detail) for detail in error.errors())) from None
 
 
-def _sentence(detail: object) -> str:
-    assert isinstance(detail, dict)  # noqa: S101 - pydantic's ErrorDetails
+def _sentence(detail: ErrorDetails) -> str:
     name = str(detail["loc"][0]).upper()
     return f"{name} is missing" if detail["type"] == "missing" else f"{name}: {detail['msg']}"

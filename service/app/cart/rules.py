@@ -72,10 +72,11 @@ def _without_trailing_zeros(value: int | Decimal) -> Decimal:
         raise ValueError("must be a finite amount") from None
     if amount == 0:
         return Decimal(0)
-    _, digits, exponent = amount.as_tuple()
     # normalize() would round to the context's 28 digits.
-    while exponent < 0 and digits[-1] == 0:  # type: ignore[operator] # finite: an integer
-        digits, exponent = digits[:-1], exponent + 1  # type: ignore[operator] # as above
+    _, digits, exponent = amount.as_tuple()
+    assert isinstance(exponent, int)  # noqa: S101 - finite
+    while exponent < 0 and digits[-1] == 0:
+        digits, exponent = digits[:-1], exponent + 1
     return Decimal((0, digits, exponent))
 
 

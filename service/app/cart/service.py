@@ -101,9 +101,7 @@ class CartService:
     def clear(self, customer_id: str, tags: Tags = None) -> str:
         """Remove every line, and return the tag of what is left."""
         with self._database.connection() as connection:
-            answer = CartRepository(connection).clear(
-                customer_id, ttl=self._limits.ttl, tags=tags
-            )
+            answer = CartRepository(connection).clear(customer_id, ttl=self._limits.ttl, tags=tags)
         self._refuse(answer)
         tag: str = answer["tag"]
         return tag

@@ -118,12 +118,12 @@ def _owner_connection(settings: Settings) -> Iterator[sqlalchemy.Connection]:
 
 def _become(connection: sqlalchemy.Connection, owner: str) -> None:
     raw = connection.connection.driver_connection
-    role = quote_ident(owner, raw)  # type: ignore[arg-type] # SQLAlchemy's Any-typed driver
+    role = quote_ident(owner, raw)
     user, database = connection.execute(text("SELECT session_user, current_database()")).one()
     exists = connection.execute(
         text("SELECT 1 FROM pg_roles WHERE rolname = :owner"), {"owner": owner}
     ).first()
-    login = quote_ident(user, raw)  # type: ignore[arg-type] # as above
+    login = quote_ident(user, raw)
     remedy = [] if exists else [f"CREATE ROLE {role} NOLOGIN;"]
     try:
         connection.execute(text(f"SET ROLE {role}"))
