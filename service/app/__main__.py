@@ -15,7 +15,6 @@ import structlog
 import uvicorn
 
 from app import settings, telemetry
-from app.api.dependencies import Service
 from app.errors import CarthubError
 from app.main import create_app
 from app.migrations import command
@@ -84,9 +83,10 @@ class _DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on both ports, and say so."""
         await super().startup(sockets)
-        service: Service = self._application.state.service
         metrics_server, _ = prometheus_client.start_http_server(
-            self._settings.metrics_port, self._settings.host, service.metrics.registry
+            self._settings.metrics_port,
+            self._settings.host,
+            self._application.state.service.metrics.registry,
         )
         port = self.servers[0].sockets[0].getsockname()[1]
         log.info("listening", port=port, metrics_port=metrics_server.server_port)

@@ -16,10 +16,11 @@ import psycopg2
 import sqlalchemy
 import structlog
 from sqlalchemy import event, exc, pool
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
-from app.errors import DatabaseUnavailable, InvalidSettings
+from app.errors import DatabaseUnavailable
 from app.settings import Settings
+from app.urls import parse_url
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -44,20 +45,6 @@ class Credentials:
             with contextlib.suppress(FileNotFoundError):
                 text = (self.folder / "DATABASE_URL").read_text("utf-8").strip()
         return parse_url(text)
-
-
-def parse_url(text: str) -> URL:
-    """Return the URL for psycopg2; SQLAlchemy would take `postgresql://` for psycopg 3."""
-    try:
-        url = make_url(text)
-    except exc.ArgumentError:
-        # The text may hold a password: no cause, no value.
-        raise InvalidSettings("DATABASE_URL is not a URL") from None
-    if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg2"}:
-        raise InvalidSettings(
-            f"DATABASE_URL starts with {url.drivername}://, must be postgresql://"
-        )
-    return url.set(drivername="postgresql+psycopg2")
 
 
 class Database:

@@ -3,17 +3,20 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import InvalidSettings
+from app.urls import parse_url
 
 
 class Settings(BaseSettings):
     """The service's settings; the variable is the field's name in capitals."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
 
     database_url: SecretStr = Field(description="PostgreSQL, `postgresql://user:password@host/db`")
     db_credentials_dir: Path | None = Field(
@@ -65,6 +68,15 @@ class Settings(BaseSettings):
     cart_max_quantity: int = Field(default=999, ge=1, le=1_000_000, description="Pieces in a line")
     cart_max_lines: int = Field(default=500, ge=1, le=10_000, description="Lines in a cart")
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr) -> SecretStr:
+        try:
+            parse_url(url.get_secret_value())
+        except InvalidSettings as error:
+            raise ValueError(str(error).removeprefix("DATABASE_URL ")) from None
+        return url
+
 
 def load() -> Settings:
     """Return the settings of the environment, or say by name which variable is wrong."""
@@ -76,4 +88,6 @@ def load() -> Settings:
 
 def _sentence(detail: ErrorDetails) -> str:
     name = str(detail["loc"][0]).upper()
-    return f"{name} is missing" if detail["type"] == "missing" else f"{name}: {detail['msg']}"
+    if detail["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name}: {detail['msg'].removeprefix('Value error, ')}"
