@@ -75,6 +75,7 @@ class _DrainingServer(uvicorn.Server):
                 lifespan="on",
                 access_log=False,
                 log_config=None,
+                log_level="warning",
                 server_header=False,
                 timeout_graceful_shutdown=read.shutdown_timeout_seconds,
             )

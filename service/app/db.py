@@ -7,7 +7,7 @@ bounded, because a pool that pings hangs for a minute when the network swallows 
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,10 @@ class Credentials:
 class Database:
     """A pool of connections in autocommit: one statement, one transaction, one round trip."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, note_wait_seconds: Callable[[float], object] | None = None
+    ) -> None:
+        self._note_wait_seconds = note_wait_seconds
         self._settings = settings
         self._credentials = Credentials(
             settings.database_url.get_secret_value(), settings.db_credentials_dir
@@ -81,7 +84,10 @@ class Database:
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlalchemy.Connection]:
         """Lend a connection; what PostgreSQL fails to answer becomes DatabaseUnavailable."""
+        started = time.perf_counter()
         with unavailable_when_it_fails(), self.engine.connect() as connection:
+            if self._note_wait_seconds is not None:
+                self._note_wait_seconds(time.perf_counter() - started)
             yield connection
 
     def close(self) -> None:

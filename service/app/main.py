@@ -70,8 +70,8 @@ def _lifespan(
 @contextlib.contextmanager
 def running_service(chosen: settings.Settings) -> Iterator[Service]:
     """Lend the parts that live as long as the process; the database is not asked yet."""
-    database = db.Database(chosen)
     metrics = Metrics()
+    database = db.Database(chosen, metrics.pool_wait.observe)
     metrics.watch_pool(database.pool)
     health = DatabaseHealth(lambda: _checked(database), chosen.health_timeout_seconds)
     limits = rules.Limits(

@@ -53,6 +53,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.pool_wait = Histogram(
+            "carthub_db_pool_wait_seconds",
+            "How long a request waited for a connection",
+            buckets=_DURATION_BUCKETS,
+            registry=self.registry,
+        )
+
     def watch_pool(self, pool: QueuePool) -> None:
         """Show the state of the connection pool."""
         for name, text, read in (
@@ -104,7 +111,10 @@ def configure_logging(level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                # Without local variables: those are carts and credentials.
+                structlog.processors.ExceptionRenderer(
+                    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+                ),
                 structlog.processors.JSONRenderer(),
             ],
         )
@@ -112,6 +122,5 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # Alembic says every step at INFO, uvicorn how it starts: ours say it once.
-    for name in ("alembic", "uvicorn.error"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # Alembic says every step; the migration says what it did.
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))
