@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from starlette.testclient import TestClient
 
 from app.migrations import command
@@ -18,6 +19,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # `pytest tests/` in the folder service/ comes through a link, past the conftest above.
     if not config.pluginmanager.has_plugin(str(_ROOT_CONFTEST)):
         config.pluginmanager.register(fixtures)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_log() -> Iterator[None]:
+    # structlog's default draws tracebacks with every variable: seconds each.
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.stdlib.add_log_level, renderer])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

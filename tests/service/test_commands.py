@@ -59,24 +59,24 @@ def test_draining_service_answers_before_it_stops(migrated_url: str) -> None:
 
 def test_request_under_way_is_answered_after_sigterm(migrated_url: str) -> None:
     environment = carts.service_environment(migrated_url)
-    with carts.service_process("-m", "app", environment=environment) as process:
+    body = '{"customer_id":"slow","product_id":"p","unit_price":1,"currency":"EUR","quantity":1}'
+    request = (
+        "POST /api/v1/cart/items HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    with (
+        carts.service_process("-m", "app", environment=environment) as process,
+        carts.open_transaction(migrated_url) as holder,
+    ):
         port = _line(process.stdout, "listening")["port"]
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            body = {"customer_id": "slow", "product_id": "p", "unit_price": 1, "currency": "EUR"}
-            with carts.open_transaction(migrated_url) as holder:
-                holder.exec_driver_sql("LOCK TABLE carts")
-                with socket.create_connection(("127.0.0.1", port)) as waiting:
-                    content = json.dumps({**body, "quantity": 1})
-                    waiting.sendall(
-                        "POST /api/v1/cart/items HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                        "Content-Type: application/json\r\n"
-                        f"Content-Length: {len(content)}\r\n\r\n{content}".encode()
-                    )
-                    carts.wait_until(lambda: _is_waiting(migrated_url))
-                    process.send_signal(signal.SIGTERM)
-                    holder.rollback()
-                    assert waiting.makefile().readline() == "HTTP/1.1 201 Created\n"
-            assert client is not None
+        holder.exec_driver_sql("LOCK TABLE carts")
+        with socket.create_connection(("127.0.0.1", port)) as waiting:
+            waiting.sendall(request.encode())
+            carts.wait_until(lambda: _is_waiting(migrated_url))
+            process.send_signal(signal.SIGTERM)
+            holder.rollback()
+            with waiting.makefile() as answer:
+                assert answer.readline() == "HTTP/1.1 201 Created\n"
         assert process.wait(20) == 0
 
 

@@ -21,6 +21,7 @@ def lines() -> Iterator[io.StringIO]:
     """What is logged, as the service writes it."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
+    before = structlog.get_config()
     telemetry.configure_logging("INFO")
     written = io.StringIO()
     handler = root.handlers[0]
@@ -29,7 +30,7 @@ def lines() -> Iterator[io.StringIO]:
     yield written
     root.handlers = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def _parsed(written: io.StringIO) -> list[dict[str, Any]]:
