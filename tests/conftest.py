@@ -1,19 +1,23 @@
 """What every test may ask for, and how long the shared parts took to start."""
 
+import contextlib
+
 import pytest
 
 from tests.support.fixtures import (
     aws_server,
     control_plane,
+    control_plane_tools,
     database_server,
     ledger,
     start_times,
 )
 
-__all__ = ["aws_server", "control_plane", "database_server", "ledger"]
+__all__ = ["aws_server", "control_plane", "control_plane_tools", "database_server", "ledger"]
 
+_CONTROL_PLANE = (("etcd", "etcd"), ("kubernetes", "kube-apiserver"))
 # Fixture -> the binaries it runs.
-_TOOLS = {"control_plane": (("etcd", "etcd"), ("kubernetes", "kube-apiserver"))}
+_TOOLS = {"control_plane": _CONTROL_PLANE, "control_plane_tools": _CONTROL_PLANE}
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -26,7 +30,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         from carthub_dev import toolchain  # noqa: PLC0415 - collection stays light
 
         capture = session.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled():
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             for tools, binary in wanted:
                 toolchain.tool_set(tools).binary(binary)
 

@@ -6,6 +6,7 @@ without a selector.
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,19 @@ _METRICS_HOST = "metrics-server.kube-system.svc"
 class Addons:
     """CoreDNS and metrics-server."""
 
-    def __init__(self, *, net: Network, plane: ControlPlane, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        *,
+        net: Network,
+        plane: ControlPlane,
+        ledger: Ledger,
+        host_names: Sequence[str] = (),
+    ) -> None:
         self._plan = net.plan
         self._holder = net.fabric.pid
         self._plane = plane
         self._ledger = ledger
+        self._host_names = host_names
         self._folder = ledger.make_directory("addons")
         self._kubectl = Kubectl(plane.kubeconfig)
         self.processes: dict[str, Process] = {}
@@ -46,7 +55,7 @@ class Addons:
         self._kubectl.apply(objects(self._plan, authority.certificate))
         corefile = self._folder / "Corefile"
         dns_kubeconfig = self._plane.kubeconfig_for(DNS_USER)
-        corefile.write_text(corefile_text(self._plan, dns_kubeconfig))
+        corefile.write_text(corefile_text(self._plan, dns_kubeconfig, host_names=self._host_names))
         coredns = toolchain.tool_set("coredns").binary("coredns")
         self._start("coredns", coredns, "-conf", str(corefile))
         names = [_METRICS_HOST, self._plan.fabric]
@@ -93,10 +102,18 @@ class Addons:
         ).start()
 
 
-def corefile_text(plan: Plan, kubeconfig: Path) -> str:
-    """Return CoreDNS's configuration. Names outside the cluster do not exist here."""
+def corefile_text(plan: Plan, kubeconfig: Path, *, host_names: Sequence[str] = ()) -> str:
+    """Return CoreDNS's configuration.
+
+    `host_names` lead to the host; all other names outside the cluster do not exist here.
+    """
+    on_host = "".join(
+        f"{name}:53 {{\n    bind {plan.fabric}\n    errors\n"
+        f"    hosts {{\n        {plan.host} {name}\n    }}\n}}\n"
+        for name in host_names
+    )
     return f"""\
-cluster.local:53 in-addr.arpa:53 {{
+{on_host}cluster.local:53 in-addr.arpa:53 {{
     bind {plan.fabric}
     errors
     kubernetes cluster.local in-addr.arpa {{

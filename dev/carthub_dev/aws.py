@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Self
 import boto3
 from botocore.config import Config
 
-from carthub_dev import probe
+from carthub_dev import ports, probe
 from carthub_dev.errors import ProcessEnded
 from carthub_dev.ledger import Ledger
-from carthub_dev.processes import Process, free_port
+from carthub_dev.processes import Process
 
 if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
@@ -30,17 +30,23 @@ ENVIRONMENT = {
 }
 
 _READY_SECONDS = 60.0
-_PORT_ATTEMPTS = 3
 
 
 class AwsServer:
     """moto's server on a free port of an address; a context manager."""
 
-    def __init__(self, ledger: Ledger, *, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        address: str = "127.0.0.1",
+        find_port: ports.FindPort = ports.free_port,
+    ) -> None:
         self.address = address
         self.port = 0
         self.folder = Path()
         self._ledger = ledger
+        self._find_port = find_port
         self._process: Process | None = None
 
     @property
@@ -104,11 +110,13 @@ class AwsServer:
     def start(self) -> Self:
         """Start the server; after `stop` on the same port, and empty."""
         if self._process is not None:
-            self._run(self._process)
+            self._wait_until_ready(self._process.start())
             return self
         self.folder = self._ledger.make_directory("aws")
         try:
-            self._start_on_a_free_port()
+            self._process, _ = ports.start_on_free_port(
+                self.address, self._process_on, self._wait_until_ready, find_port=self._find_port
+            )
         except BaseException:
             self.close()
             raise
@@ -136,25 +144,17 @@ class AwsServer:
     ) -> None:
         self.close()
 
-    def _start_on_a_free_port(self) -> None:
-        for attempt in range(1, _PORT_ATTEMPTS + 1):
-            self.port = free_port(self.address)
-            self._process = Process(
-                [sys.executable, "-m", "moto.server", "-H", self.address, "-p", str(self.port)],
-                log=self.folder / "moto.log",
-                ledger=self._ledger,
-                role="moto",
-            )
-            try:
-                self._run(self._process)
-            except ProcessEnded as error:
-                if "in use" not in str(error) or attempt == _PORT_ATTEMPTS:
-                    raise
-            else:
-                return
+    def _process_on(self, port: int) -> Process:
+        self.port = port
+        return Process(
+            [sys.executable, "-m", "moto.server", "-H", self.address, "-p", str(port)],
+            log=self.folder / "moto.log",
+            ledger=self._ledger,
+            role="moto",
+        )
 
-    def _run(self, process: Process) -> None:
-        process.start().wait_until_ready(self._answers, _READY_SECONDS)
+    def _wait_until_ready(self, process: Process) -> None:
+        process.wait_until_ready(self._answers, _READY_SECONDS)
 
     def _answers(self) -> bool:
         return probe.answers(f"{self.endpoint_url}/moto-api/")

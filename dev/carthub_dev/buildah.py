@@ -19,7 +19,7 @@ from carthub_dev.errors import BuildFailed
 
 # Every edit of the sources leaves some twenty small layers in the cache of layers, and buildah
 # goes through all of them for each instruction.
-_IMAGES_KEPT = 400
+_IMAGES_KEPT = 1000
 _LINES_KEPT = 40
 _STEP = re.compile(r"STEP (\d+/\d+): (.{1,60})")
 
@@ -41,6 +41,12 @@ class Store:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._driver = "overlay" if _overlay_works(folder) else "vfs"
+        # Instead of this machine's storage.conf, whose stores and options are not ours.
+        self._settings = folder / "storage.conf"
+        self._settings.write_text(
+            f'[storage]\ndriver = "{self._driver}"\n'
+            f'graphroot = "{folder / "root"}"\nrunroot = "{folder / "run"}"\n'
+        )
 
     def has(self, image: str) -> bool:
         """Tell whether an image is in this store."""
@@ -53,7 +59,7 @@ class Store:
         # What an interrupted build left.
         self._run("rm", "--all")
         build = ["build", "--isolation", "chroot", "--layers", "--tag", image, *options]
-        command = self._command(*build, "--file", str(dockerfile), str(context))
+        command = contained("buildah", *build, "--file", dockerfile, context)
         last: list[str] = []
         with (
             Console(stderr=True).status(f"Building {label}") as shown,
@@ -78,9 +84,9 @@ class Store:
         if running.returncode:
             raise BuildFailed(f"{label}: buildah ended with {running.returncode}:\n" + _text(last))
 
-    def export(self, image: str, archive: Path, *, reference: str) -> None:
-        """Write an image as a docker-archive, under the name that a kubelet will ask for."""
-        self._run("push", "--quiet", image, f"docker-archive:{archive}:{reference}")
+    def export(self, image: str, archive: Path) -> None:
+        """Write an image as a docker-archive under its own name."""
+        self._run("push", "--quiet", image, f"docker-archive:{archive}:{image}")
 
     def image_id(self, image: str) -> str:
         """Return the digest of an image's configuration: equal images have equal ones."""
@@ -94,7 +100,7 @@ class Store:
 
     def _run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            self._command(*argv),
+            contained("buildah", *argv),
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -105,13 +111,8 @@ class Store:
             raise BuildFailed(f"buildah {argv[0]} ended with {done.returncode}: {done.stderr}")
         return done
 
-    def _command(self, *argv: str) -> list[str]:
-        own = ["--root", str(self.folder / "root"), "--runroot", str(self.folder / "run")]
-        return contained("buildah", *own, "--storage-driver", self._driver, *argv)
-
     def _environment(self) -> Mapping[str, str]:
-        # A storage.conf of this machine must not add its own stores and options.
-        return {**os.environ, "CONTAINERS_STORAGE_CONF": os.devnull}
+        return {**os.environ, "CONTAINERS_STORAGE_CONF": str(self._settings)}
 
 
 def _overlay_works(folder: Path) -> bool:

@@ -6,19 +6,18 @@ listens on loopback; the node tier gives it an address that the nodes reach.
 
 import os
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from carthub_dev import audit, kubernetes_flags, pki, probe, toolchain
+from carthub_dev import audit, kubernetes_flags, pki, ports, probe, toolchain
 from carthub_dev.errors import ProcessEnded
 from carthub_dev.kubernetes_flags import ControlPlaneOptions
 from carthub_dev.ledger import Ledger
-from carthub_dev.processes import Process, free_port
+from carthub_dev.processes import Process
 
 _READY_SECONDS = 60.0
-_PORT_ATTEMPTS = 3
 
 
 class ControlPlane:
@@ -28,13 +27,21 @@ class ControlPlane:
     that aggregated API servers trust.
     """
 
-    def __init__(self, ledger: Ledger, options: ControlPlaneOptions | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        options: ControlPlaneOptions | None = None,
+        *,
+        find_port: ports.FindPort = ports.free_port,
+    ) -> None:
         self.options = options or ControlPlaneOptions()
         self.authority = pki.Authority.create("carthub-kubernetes")
         self.front_proxy_authority = pki.Authority.create("carthub-front-proxy")
         self.folder = Path()
         self.port = 0
         self._ledger = ledger
+        self._find_port = find_port
+        self._etcd_url = ""
         self._etcd: Process | None = None
         self._api_server: Process | None = None
         self._controllers: list[Process] = []
@@ -135,29 +142,31 @@ class ControlPlane:
         self._write_files()
         etcd_port = self._start_etcd()
         self._start_api_server(etcd_port)
-        self.kubeconfig_for("system:kube-controller-manager").rename(
-            self.folder / "kube-controller-manager.kubeconfig"
-        )
+        self.kubeconfig_for("system:kube-controller-manager")
         flags = kubernetes_flags.controller_manager(self.folder, self.options)
         self._controllers.append(self._process("kube-controller-manager", flags).start())
         if self.options.has_scheduler:
-            self.kubeconfig_for("system:kube-scheduler").rename(
-                self.folder / "kube-scheduler.kubeconfig"
-            )
+            self.kubeconfig_for("system:kube-scheduler")
             flags = kubernetes_flags.scheduler(self.folder)
             self._controllers.append(self._process("kube-scheduler", flags).start())
         self._controllers[0].wait_until_ready(self._is_namespace_usable, _READY_SECONDS)
 
     def _start_etcd(self) -> int:
         def on(port: int) -> Process:
-            flags = kubernetes_flags.etcd(self.folder, client_port=port, peer_port=free_port())
+            flags = kubernetes_flags.etcd(
+                self.folder, client_port=port, peer_port=self._find_port("127.0.0.1")
+            )
+            self._etcd_url = f"https://127.0.0.1:{port}"
             return self._process("etcd", flags)
 
-        def wait(process: Process, port: int) -> None:
-            health = f"https://127.0.0.1:{port}/health"
-            process.wait_until_ready(lambda: self._answers(health, "etcd"), _READY_SECONDS)
+        def wait(process: Process) -> None:
+            process.wait_until_ready(
+                lambda: self._answers(f"{self._etcd_url}/health", "etcd"), _READY_SECONDS
+            )
 
-        self._etcd, port = _on_a_free_port("127.0.0.1", on, wait)
+        self._etcd, port = ports.start_on_free_port(
+            "127.0.0.1", on, wait, find_port=self._find_port
+        )
         return port
 
     def _start_api_server(self, etcd_port: int) -> None:
@@ -168,10 +177,9 @@ class ControlPlane:
             )
             return self._process("kube-apiserver", flags)
 
-        def wait(process: Process, _: int) -> None:
-            self._wait_until_serving(process)
-
-        self._api_server, _ = _on_a_free_port(self.options.address, on, wait)
+        self._api_server, _ = ports.start_on_free_port(
+            self.options.address, on, self._wait_until_serving, find_port=self._find_port
+        )
         self.kubeconfig_for("admin", ["system:masters"])
 
     def _process(self, name: str, flags: list[str]) -> Process:
@@ -224,24 +232,3 @@ class ControlPlane:
         }
         for name, text in texts.items():
             (self.folder / name).write_text(text)
-
-
-def _on_a_free_port(
-    address: str, on: Callable[[int], Process], wait: Callable[[Process, int], None]
-) -> tuple[Process, int]:
-    """Start a server on a free port; on another when somebody takes that port first."""
-    for attempt in range(1, _PORT_ATTEMPTS + 1):
-        port = free_port(address)
-        process = on(port).start()
-        try:
-            wait(process, port)
-        except ProcessEnded as error:
-            process.terminate()
-            if "address already in use" not in str(error) or attempt == _PORT_ATTEMPTS:
-                raise
-        except BaseException:
-            process.terminate()
-            raise
-        else:
-            return process, port
-    raise AssertionError("every attempt returns or raises")

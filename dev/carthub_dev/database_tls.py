@@ -9,6 +9,7 @@ import contextlib
 import os
 import pwd
 import re
+import signal as signals
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,11 +18,12 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2 import extensions
 
-from carthub_dev import packages
+from carthub_dev import packages, ports
 from carthub_dev.database import ADMIN, DATABASE, DatabaseServer
 from carthub_dev.errors import PlatformError, ToolMissing
 from carthub_dev.ledger import Ledger
 from carthub_dev.pki import Authority, write_secret
+from carthub_dev.processes import Process
 
 HOST_NAME = "database.carthub.test"
 
@@ -86,8 +88,33 @@ class TlsDatabase(DatabaseServer):
         self._write_certificates(user)
         binaries = _binaries()
         self._initialise(binaries, user)
-        self._start_on_a_free_port(binaries, user.pw_uid, user.pw_gid)
+        self._process, _ = ports.start_on_free_port(
+            self.address,
+            lambda port: self._process_on(port, binaries),
+            self._wait_until_ready,
+        )
         self._create_roles()
+
+    def _process_on(self, port: int, binaries: Path) -> Process:
+        self.port = port
+        user = _user()
+        settings = {**self._settings, "listen_addresses": self.address, "port": str(port)}
+        return Process(
+            [
+                binaries / "postgres",
+                "-D",
+                self.folder / "data",
+                *(f"--{name}={value}" for name, value in settings.items()),
+            ],
+            log=self.folder / "postgres.log",
+            ledger=self._ledger,
+            env=self._environment(),
+            cwd=self.folder / "home",
+            uid=user.pw_uid,
+            gid=user.pw_gid,
+            # Fast: SIGTERM would wait for clients that are still connected.
+            stop_signal=signals.SIGINT,
+        )
 
     def _write_certificates(self, user: pwd.struct_passwd) -> None:
         self.ca_file.write_text(self.ca_pem)

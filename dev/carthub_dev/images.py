@@ -3,34 +3,24 @@
 Built again only when what goes into them has changed; the finished archives stay in the cache.
 """
 
-import ast
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from carthub_dev import base_image, buildah, packages, paths
-from carthub_dev.errors import BuildFailed
+from carthub_dev import base_image, buildah, image_inputs, packages, paths
 from carthub_dev.ledger import Ledger
 
 NAMES = ("carthub-operator", "carthub-service")
 
-# 2026-01-01: no build may leave the time of day in an image.
-_EPOCH = "1767225600"
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "operator", "service/app")
-_CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -49,13 +39,6 @@ class BuiltImage:
     def reference(self) -> str:
         """What a pod template names."""
         return f"{self.name}:{self.tag}"
-
-    def compressed_bytes(self) -> int:
-        """Return the size of its layers in a registry: each through gzip, some seconds' work."""
-        with tarfile.open(self.archive) as archive:
-            manifest = archive.extractfile("manifest.json")
-            layers = json.load(manifest)[0]["Layers"] if manifest else []
-            return sum(_gzipped_bytes(archive, layer) for layer in layers)
 
 
 def build_images(
@@ -78,7 +61,7 @@ def build_images(
     images: dict[str, BuiltImage] = {}
     with _alone(folder, say):
         for name in NAMES:
-            key = content_key(name, base=base, revision=revision)
+            key = image_inputs.content_key(name, base=base, revision=revision)
             found = _cached(folder, name, tag, key)
             if found is None:
                 packages.ensure(packages.IMAGES, "to build images", say=say)
@@ -89,46 +72,19 @@ def build_images(
     return images
 
 
-def load_image(archive: Path, *, ctr: Path, socket: Path, netns: str | None = None) -> None:
-    """Import an archive into a containerd, where its kubelet looks for images."""
-    enter = ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
-    load = [str(ctr), "--address", str(socket), "--namespace", "k8s.io", "images", "import"]
-    done = subprocess.run(
-        [*enter, *load, str(archive)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise BuildFailed(f"{archive} is not imported: {done.stderr.strip()}")
-
-
-def content_key(
-    name: str, *, base: str, revision: str | None = None, root: Path = paths.REPOSITORY
-) -> str:
-    """Return what identifies everything that goes into an image, the base by its name only."""
-    locks = (f"requirements/{_part(name)}.lock", "requirements/build.lock")
-    digest = hashlib.sha256("\0".join((base, _epoch(), revision or "")).encode())
-    for given in (f"Dockerfile.{_part(name)}", ".dockerignore", *locks, *_SOURCES):
-        for file in _files(root / given):
-            digest.update(f"\0{file.relative_to(root)}\0".encode())
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]
-
-
-def pip_configuration(ca_bundle: str | None) -> str:
-    """Return this machine's pip settings as a file for the build, which never stores it."""
-    asked = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"]
-    listed = subprocess.run(asked, capture_output=True, text=True, check=False)
-    lines = ["[global]"]
-    if ca_bundle:
-        lines.append(f"cert = {ca_bundle}")
-    for line in listed.stdout.splitlines():
-        setting, _, value = line.partition("=")
-        section, _, option = setting.rpartition(".")
-        if section in {"global", "install", ":env:"} and option in _PIP_SETTINGS:
-            # Later lines win, and pip lists the environment last.
-            value_lines = str(ast.literal_eval(value)).split()
-            lines = [kept for kept in lines if not kept.startswith(f"{option} = ")]
-            lines.append(f"{option} = " + "\n    ".join(value_lines))
-    return "\n".join(lines) + "\n"
+def compressed_sizes(images: Iterable[BuiltImage]) -> dict[str, int]:
+    """Return the bytes of each image in a registry: its layers through gzip, seconds of work."""
+    sizes: dict[str, int] = {}
+    layers_of: dict[str, list[str]] = {}
+    for image in images:
+        with tarfile.open(image.archive) as archive:
+            manifest = archive.extractfile("manifest.json")
+            layers_of[image.name] = json.load(manifest)[0]["Layers"] if manifest else []
+            for layer in layers_of[image.name]:
+                # Named by their digests, so a shared one is the same one.
+                if layer not in sizes:
+                    sizes[layer] = _gzipped_bytes(archive, layer)
+    return {name: sum(sizes[layer] for layer in layers) for name, layers in layers_of.items()}
 
 
 class _Build:
@@ -139,29 +95,26 @@ class _Build:
         self._scratch = scratch
         self._base = base
         self._is_pulled = is_pulled
-        store = folder / "store"
-        self._store = buildah.Store(store)
-        if self._store.is_crowded():
-            shutil.rmtree(store)
-            self._store = buildah.Store(store)
+        self._store = _store(folder, base)
 
     def run(
         self, name: str, tag: str, key: str, *, revision: str | None, say: Callable[[str], None]
     ) -> BuiltImage:
         if not self._is_pulled and not self._store.has(self._base):
             self._make_base(say)
-        say(f"Building {name}:{tag}: about a minute when nothing of it is cached, else 10 s")
+        say(f"Building {name}:{tag}: a minute from nothing, else some 10 s")
         started = time.monotonic()
-        image = f"localhost/{name}:{tag}"
+        # The full form of the short name in a pod template.
+        image = f"docker.io/library/{name}:{tag}"
         self._store.build(
-            paths.REPOSITORY / f"Dockerfile.{_part(name)}",
+            paths.REPOSITORY / f"Dockerfile.{image_inputs.part(name)}",
             paths.REPOSITORY,
             image=image,
             label=f"{name}:{tag}",
-            options=[*self._options(), *_labels(revision or f"sources-{key}")],
+            options=[*self._options(), *image_inputs.label_options(revision or f"sources-{key}")],
         )
         unfinished = self._scratch / f"{name}.tar"
-        self._store.export(image, unfinished, reference=f"{name}:{tag}")
+        self._store.export(image, unfinished)
         archive = self._folder / f"{name}-{tag}.tar"
         _record(archive).unlink(missing_ok=True)
         shutil.move(unfinished, archive)
@@ -191,7 +144,7 @@ class _Build:
             base_image.make(
                 archive,
                 scratch=self._scratch,
-                environment={**os.environ, "SOURCE_DATE_EPOCH": _epoch()},
+                environment={**os.environ, "SOURCE_DATE_EPOCH": image_inputs.epoch()},
             )
         dockerfile = self._scratch / "Dockerfile.base"
         dockerfile.write_text(f"FROM scratch\nADD {archive.name} /\n")
@@ -200,53 +153,35 @@ class _Build:
             self._folder,
             image=self._base,
             label="the base image",
-            options=["--timestamp", _epoch()],
+            options=["--timestamp", image_inputs.epoch()],
         )
 
     def _options(self) -> list[str]:
-        options = ["--timestamp", _epoch(), "--build-arg", f"PYTHON_IMAGE={self._base}"]
-        bundle = next((os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), None)
+        options = ["--timestamp", image_inputs.epoch(), "--build-arg", f"PYTHON_IMAGE={self._base}"]
+        bundle = image_inputs.ca_bundle()
         if bundle:
             options += ["--secret", f"id=ca.pem,src={bundle}"]
         settings = self._scratch / "pip.conf"
         settings.touch(mode=0o600)
-        settings.write_text(pip_configuration("/run/secrets/ca.pem" if bundle else None))
+        settings.write_text(
+            image_inputs.pip_configuration("/run/secrets/ca.pem" if bundle else None)
+        )
         return [*options, "--secret", f"id=pip.conf,src={settings}"]
 
 
-def _labels(revision: str) -> list[str]:
-    # Not the Dockerfile's arguments: buildah 1.28 does not see another value of an argument that
-    # only a LABEL uses, and takes the layer with the old value from its cache.
-    prefix = "org.opencontainers.image"
-    values = {"version": _version(), "revision": revision}
-    return [
-        part for key, value in values.items() for part in ("--label", f"{prefix}.{key}={value}")
-    ]
-
-
-def _version() -> str:
-    """Return the version as the wheel has it, without importing what is shipped."""
-    source = (paths.REPOSITORY / "operator/carthub_operator/version.py").read_text()
-    return next(
-        str(ast.literal_eval(node.value))
-        for node in ast.parse(source).body
-        if isinstance(node, ast.Assign) and "version" in ast.unparse(node.targets[0])
-    )
-
-
-def _epoch() -> str:
-    return os.environ.get("SOURCE_DATE_EPOCH", _EPOCH)
-
-
-def _part(name: str) -> str:
-    return name.removeprefix("carthub-")
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    found = (file for file in path.rglob("*") if file.is_file())
-    return sorted(file for file in found if "__pycache__" not in file.parts)
+def _store(folder: Path, base: str) -> buildah.Store:
+    """Return the store of layers, empty when its old layers are of no more use."""
+    place = folder / "store"
+    layers = " ".join(image_inputs.layers_key(name, base=base) for name in NAMES)
+    kept_for = place / "layers"
+    if place.exists() and (not kept_for.exists() or kept_for.read_text() != layers):
+        shutil.rmtree(place)
+    store = buildah.Store(place)
+    if store.is_crowded():
+        shutil.rmtree(place)
+        store = buildah.Store(place)
+    kept_for.write_text(layers)
+    return store
 
 
 def _record(archive: Path) -> Path:
@@ -288,7 +223,7 @@ def _scratch(ledger: Ledger | None) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder)
+        ledger.remove_directory(folder)
 
 
 @contextlib.contextmanager

@@ -105,7 +105,7 @@ def api_server(
 def controller_manager(folder: Path, options: ControlPlaneOptions) -> list[str]:
     """Return kube-controller-manager's flags."""
     flags = [
-        f"--kubeconfig={folder / 'kube-controller-manager.kubeconfig'}",
+        f"--kubeconfig={folder / 'system-kube-controller-manager.kubeconfig'}",
         "--use-service-account-credentials",
         f"--service-account-private-key-file={folder / 'service-account.key'}",
         f"--root-ca-file={folder / 'ca.crt'}",
@@ -126,7 +126,7 @@ def controller_manager(folder: Path, options: ControlPlaneOptions) -> list[str]:
 def scheduler(folder: Path) -> list[str]:
     """Return kube-scheduler's flags."""
     return [
-        f"--kubeconfig={folder / 'kube-scheduler.kubeconfig'}",
+        f"--kubeconfig={folder / 'system-kube-scheduler.kubeconfig'}",
         "--leader-elect=false",
         "--secure-port=0",
     ]

@@ -70,7 +70,9 @@ class Ledger:
         folder = paths.state_dir(instance)
         lock = _locked(folder)
         if lock is None:
-            raise InstanceInUse(f"instance {instance} is in use by {owner(instance)}")
+            found = owner(instance)
+            by = f"process {found.pid}" if found else "another process"
+            raise InstanceInUse(f"instance {instance} is in use by {by}")
         ledger = cls(instance, folder, lock)
         try:
             ledger.clean()
@@ -223,7 +225,11 @@ def _locked(folder: Path) -> IO[str] | None:
     """Return the held lock of an instance, or None while somebody else holds it."""
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK_NAME).open("a")
+        try:
+            file = (folder / LOCK_NAME).open("a")
+        except FileNotFoundError:
+            # Its last owner has just removed the folder.
+            continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

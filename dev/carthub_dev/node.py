@@ -9,7 +9,7 @@ kernel undoes all its mounts.
 import subprocess
 from pathlib import Path
 
-from carthub_dev import cgroups, network, node_config, pause, toolchain
+from carthub_dev import cgroups, image_store, network, node_config, toolchain
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.errors import PlatformError, ProcessEnded
 from carthub_dev.kubectl import Kubectl, KubectlFailed
@@ -19,7 +19,6 @@ from carthub_dev.node_config import NodeFacts
 from carthub_dev.processes import Process
 
 _READY_SECONDS = 60.0
-_IMPORT_SECONDS = 300.0
 _GRACE_SECONDS = 5.0
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -44,9 +43,14 @@ exec sleep infinity
 
 
 class Node:
-    """One node; its parts are processes that tests can stop and start again."""
+    """One node; its parts are processes that tests can stop and start again.
 
-    def __init__(self, number: int, *, net: Network, plane: ControlPlane, ledger: Ledger) -> None:
+    `store` is a folder of `image_store`, with the images that it has from the start.
+    """
+
+    def __init__(
+        self, number: int, *, net: Network, plane: ControlPlane, store: Path, ledger: Ledger
+    ) -> None:
         self.facts = NodeFacts(
             number=number,
             folder=ledger.make_directory(f"node-{number}"),
@@ -56,6 +60,7 @@ class Node:
         )
         self._network = net
         self._plane = plane
+        self._store = store
         self._ledger = ledger
         self._processes: dict[str, Process] = {}
 
@@ -63,6 +68,11 @@ class Node:
     def name(self) -> str:
         """The name in `kubectl get nodes`."""
         return self.facts.name
+
+    @property
+    def processes(self) -> list[Process]:
+        """All parts that were started."""
+        return list(self._processes.values())
 
     def process(self, name: str) -> Process:
         """Return a part: holder, containerd, kubelet or kube-proxy."""
@@ -77,6 +87,7 @@ class Node:
         self._hold()
         self._network.attach(facts.number, self.process("holder").pid)
         self._write_files()
+        image_store.link(self._store, facts.folder / "containerd")
         containerd = toolchain.tool_set("containerd")
         started = self._start(
             "containerd",
@@ -84,7 +95,6 @@ class Node:
             f"--config={facts.folder / 'containerd.toml'}",
         )
         started.wait_until_ready(lambda: self._ctr("version").returncode == 0)
-        self.import_image(pause.archive(f"docker.io/{node_config.PAUSE_IMAGE}"))
         self._start(
             "kubelet",
             kubernetes.binary("kubelet"),
@@ -114,34 +124,35 @@ class Node:
 
     def import_image(self, archive: Path) -> None:
         """Load the images of a docker or OCI archive, so that pods need no registry."""
-        done = self._ctr("images", "import", str(archive), timeout_seconds=_IMPORT_SECONDS)
+        image_store.import_archive(archive, self.facts.containerd_socket)
+
+    def tag_image(self, image: str, name: str) -> None:
+        """Give a loaded image another name."""
+        full = [f"docker.io/library/{reference}" for reference in (image, name)]
+        done = self._ctr("images", "tag", "--force", *full)
         if done.returncode:
-            raise PlatformError(f"loading {archive} into {self.name} failed: {done.stderr.strip()}")
+            raise PlatformError(f"{image} on {self.name} gets no name {name}: {done.stderr}")
 
     def images(self) -> list[str]:
         """Return the names of all images that pods of this node can use."""
         return self._ctr("images", "list", "--quiet").stdout.split()
 
-    def _ctr(
-        self, *arguments: str, timeout_seconds: float = 10.0
-    ) -> subprocess.CompletedProcess[str]:
-        ctr = str(toolchain.tool_set("containerd").binary("ctr"))
-        address = ["--address", str(self.facts.containerd_socket), "--namespace", "k8s.io"]
-        return subprocess.run(
-            [ctr, *address, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout_seconds,
-        )
+    def _ctr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return image_store.ctr(self.facts.containerd_socket, *arguments)
 
     def _hold(self) -> None:
         unshare, shell = network.program("unshare"), network.program("sh")
         private = [unshare, "--net", "--mount", "--propagation", "private", "--"]
         folder = self.facts.folder
         holder = self._make("holder", *private, shell, "-c", _HOLD, "sh", folder).start()
-        holder.wait_until_ready((folder / "held").exists)
+        try:
+            holder.wait_until_ready((folder / "held").exists)
+        except ProcessEnded as error:
+            raise PlatformError(
+                f"{self.name} gets no namespaces of its own below {folder}: overlay mounts need "
+                "ext4, xfs, btrfs or tmpfs there, set CARTHUB_RUN to a folder that is on one. "
+                f"{error}"
+            ) from error
 
     def _write_files(self) -> None:
         facts = self.facts
@@ -149,9 +160,8 @@ class Node:
         serving = self._plane.authority.server(user, [facts.name, facts.address])
         serving.write(facts.folder, "kubelet")
         proxy = self._plane.kubeconfig_for("system:kube-proxy")
-        cni_programs = toolchain.tool_set("cni").binary("bridge").parent
-        for plugin in ("loopback", "host-local"):
-            toolchain.tool_set("cni").binary(plugin)
+        cni = toolchain.tool_set("cni")
+        plugins = [cni.binary(plugin).parent for plugin in ("bridge", "loopback", "host-local")]
         sees_bridged = network.set_inside(
             self.process("holder").pid, "bridge/bridge-nf-call-iptables", "1"
         )
@@ -160,7 +170,7 @@ class Node:
             "kubelet.kubeconfig": self._plane.kubeconfig_for(user, [group]).read_text(),
             "kube-proxy.json": node_config.kube_proxy(facts, proxy, sees_bridged=sees_bridged),
             "containerd.toml": node_config.containerd(
-                facts, runc=Path(network.program("runc")), cni_programs=cni_programs
+                facts, runc=Path(network.program("runc")), cni_programs=plugins
             ),
             "cni/10-carthub.conflist": node_config.cni(facts),
             "resolv.conf": f"nameserver {facts.plan.fabric}\n",

@@ -1,6 +1,7 @@
 """The configuration files of a node, as pure functions of its facts."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,9 +114,10 @@ def kube_proxy(node: NodeFacts, kubeconfig: Path, *, sees_bridged: bool) -> str:
     )
 
 
-def containerd(node: NodeFacts, *, runc: Path, cni_programs: Path) -> str:
+def containerd(node: NodeFacts, *, runc: Path, cni_programs: Iterable[Path]) -> str:
     """Return containerd's config.toml."""
     folder = node.folder
+    bin_dirs = json.dumps([str(path) for path in dict.fromkeys(cni_programs)])
     return f"""\
 version = 3
 root = "{folder}/containerd"
@@ -148,7 +150,7 @@ disabled_plugins = [
   netns_mounts_under_state_dir = true
 
 [plugins."io.containerd.cri.v1.runtime".cni]
-  bin_dirs = ["{cni_programs}"]
+  bin_dirs = {bin_dirs}
   conf_dir = "{folder}/cni"
 
 [plugins."io.containerd.cri.v1.runtime".containerd]

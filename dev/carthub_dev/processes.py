@@ -1,10 +1,8 @@
 """One long-running program: started with a log file, recorded, waited for, ended for certain."""
 
 import os
-import random
 import secrets
 import signal as signals
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +14,6 @@ from carthub_dev import removal
 from carthub_dev.errors import NotReady, ProcessEnded
 from carthub_dev.ledger import Entry, Ledger
 
-# Below the range from which the kernel takes the ports of outgoing connections, and below the
-# NodePorts: a stopped server finds its port free when it comes back.
-_PORTS = range(20000, 30000)
 _LOG_TAIL_BYTES = 3000
 
 
@@ -187,19 +182,3 @@ def wait_until(
             why = f" ({last})" if last else ""
             raise NotReady(f"{what} is not ready after {timeout_seconds:g} s{why}") from last
         time.sleep(interval_seconds)
-
-
-def free_port(address: str = "127.0.0.1") -> int:
-    """Return a port nobody listens on at this address now.
-
-    Another process may still take it first: whoever uses it must be ready to try another.
-    """
-    for port in random.sample(_PORTS, len(_PORTS)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError:
-                continue
-            return port
-    raise NotReady(f"no port in {_PORTS.start} to {_PORTS.stop} is free at {address}")

@@ -159,6 +159,7 @@ def test_writes_are_counted_by_who_made_them(
         assert event.namespace == namespace
 
 
+@pytest.mark.usefixtures("control_plane_tools")
 def test_the_api_server_stops_and_comes_back_at_the_same_address(ledger: Ledger) -> None:
     options = ControlPlaneOptions(has_scheduler=True)
     with ControlPlane(ledger, options) as own, dynamic_client(own.kubeconfig) as api:

@@ -1,5 +1,4 @@
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -7,7 +6,7 @@ import pytest
 
 from carthub_dev.errors import NotReady, ProcessEnded
 from carthub_dev.ledger import Ledger
-from carthub_dev.processes import Process, free_port, wait_until
+from carthub_dev.processes import Process, wait_until
 from carthub_dev.removal import start_time
 
 STUBBORN = (
@@ -92,8 +91,3 @@ def test_one_that_cannot_start_leaves_no_record(own_ledger: Ledger, tmp_path: Pa
     with pytest.raises(FileNotFoundError):
         Process(["/no/such/program"], log=tmp_path / "log", ledger=own_ledger).start()
     assert own_ledger.entries() == []
-
-
-def test_a_free_port_can_be_bound() -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", free_port()))

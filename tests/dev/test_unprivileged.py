@@ -4,8 +4,10 @@ import os
 import pwd
 from pathlib import Path
 
+import pytest
+
 from carthub_dev import toolchain
-from carthub_dev.ledger import Ledger
+from carthub_dev.ledger import Ledger, clean_abandoned
 from carthub_dev.removal import start_time
 from tests.support.ledgers import first_line, start_python
 
@@ -44,7 +46,10 @@ def uid_of(pid: int) -> int:
     return Path(f"/proc/{pid}").stat().st_uid
 
 
-def test_an_unprivileged_user_runs_it_and_what_a_kill_leaves_is_cleaned(ledger: Ledger) -> None:
+@pytest.mark.usefixtures("control_plane_tools")
+def test_an_unprivileged_user_runs_it_and_what_a_kill_leaves_is_cleaned(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Not pytest's own folder: nobody else may pass through that.
     folder = ledger.make_directory("unprivileged", mode=0o711)
     (folder / "state").mkdir()
@@ -66,16 +71,21 @@ def test_an_unprivileged_user_runs_it_and_what_a_kill_leaves_is_cleaned(ledger: 
         "KUBEBUILDER_ASSETS": str(tools),
     }
 
-    with start_python(STARTED, **environment) as owner:
-        *folders, etcd, api_server, controllers, postgres = first_line(owner).split()
-        pids = [int(pid) for pid in (etcd, api_server, controllers, postgres)]
-        assert {uid_of(pid) for pid in pids} == {unprivileged}
-        owner.kill()
-    assert all(start_time(pid) is not None for pid in pids)
+    try:
+        with start_python(STARTED, **environment) as owner:
+            *folders, etcd, api_server, controllers, postgres = first_line(owner).split()
+            pids = [int(pid) for pid in (etcd, api_server, controllers, postgres)]
+            assert {uid_of(pid) for pid in pids} == {unprivileged}
+            owner.kill()
+        assert all(start_time(pid) is not None for pid in pids)
 
-    with start_python(CLEANED, **environment) as second:
-        assert first_line(second) == "[]"
-    assert [pid for pid in pids if start_time(pid) is not None] == []
-    assert [path for path in folders if Path(path).exists()] == []
-    assert list((folder / "state").iterdir()) == []
-    ledger.remove_directory(folder)
+        with start_python(CLEANED, **environment) as second:
+            assert first_line(second) == "[]"
+        assert [pid for pid in pids if start_time(pid) is not None] == []
+        assert [path for path in folders if Path(path).exists()] == []
+        assert list((folder / "state").iterdir()) == []
+    finally:
+        # Only a failure leaves anything: its ledger goes with the folder.
+        monkeypatch.setenv("CARTHUB_STATE", str(folder / "state"))
+        clean_abandoned()
+        ledger.remove_directory(folder)

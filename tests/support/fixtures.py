@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from carthub_dev.control_plane import ControlPlane
     from carthub_dev.database import DatabaseServer
 
-__all__ = ["aws_server", "control_plane", "database_server", "ledger"]
+__all__ = ["aws_server", "control_plane", "control_plane_tools", "database_server", "ledger"]
 
 start_times = pytest.StashKey[dict[str, float]]()
 
@@ -37,6 +37,11 @@ def ledger() -> Iterator[Ledger]:
     clean_abandoned(prefix="tests-")
     with Ledger.open(f"tests-{os.getpid()}") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def control_plane_tools() -> None:
+    """For tests that start a control plane of their own: its binaries are built before any test."""
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,193 @@
+"""The commands: run, up, down, status, rotate."""
+
+import contextlib
+import enum
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from carthub_dev import demonstration, paths, platform, report, rotation, session
+from carthub_dev.cluster import MAX_NODES
+from carthub_dev.errors import PlatformError
+from carthub_dev.steps import Shown
+
+WAY_OUT = (
+    "the embedded platform needs root on Linux: use `sudo make run`, or a cluster you have: "
+    "KUBECONFIG=... kubectl apply -f crds/ && kubectl apply -k deploy/operator"
+)
+
+_PREFERRED_PORT = 8000
+_STEPS = platform.STEPS + demonstration.STEPS
+_MEBIBYTE = 1 << 20
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
+
+Instance = Annotated[str, typer.Option(help="Name of the instance; several can run at once.")]
+Nodes = Annotated[
+    int, typer.Option(min=1, max=MAX_NODES, envvar="NODES", help="How many real nodes.")
+]
+
+
+class Output(enum.StrEnum):
+    """How status is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command()
+def run(
+    nodes: Nodes = 1,
+    instance: Instance = "local",
+    *,
+    once: Annotated[bool, typer.Option("--once", help="End after the demonstration.")] = False,
+) -> None:
+    """Start everything, show a first cart, stay until Ctrl-C, then remove everything."""
+    with _told():
+        _refuse_without_root()
+        shown = Shown(_STEPS)
+        try:
+            with session.session(
+                instance, nodes=nodes, steps=shown, preferred_port=_PREFERRED_PORT
+            ) as presented:
+                report.present(shown.console, presented)
+                shown.console.print(f"Up after {presented.state.seconds:.0f} s.")
+                if not once:
+                    shown.say("Ctrl-C ends it and removes everything.")
+                    session.wait_for_the_end()
+                shown.say("Removing everything ...")
+        except KeyboardInterrupt:
+            shown.say("Interrupted: everything is removed.")
+            raise typer.Exit(130) from None
+        shown.say("Nothing is left.")
+
+
+@app.command()
+def up(nodes: Nodes = 1, instance: Instance = "local") -> None:
+    """Do the same in the background; `down` removes it."""
+    with _told():
+        _refuse_without_root()
+        if session.read_state(instance):
+            print(f"Instance {instance} is up already; `status` shows it.")
+            return
+        log = paths.cache_dir() / "logs" / f"{instance}-up.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as output:
+            command = [sys.executable, "-m", "carthub_dev", "run", "--instance", instance]
+            background = subprocess.Popen(
+                [*command, "--nodes", str(nodes)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        try:
+            _follow(log, background, instance)
+        except KeyboardInterrupt:
+            background.terminate()
+            background.wait()
+            raise typer.Exit(130) from None
+
+
+@app.command()
+def down(instance: Instance = "local") -> None:
+    """Remove everything that an instance has started, also after a crash."""
+    with _told():
+        started = time.monotonic()
+        if session.end(instance):
+            print(f"Instance {instance} is removed ({time.monotonic() - started:.1f} s).")
+        else:
+            print(f"Instance {instance} is not there.")
+
+
+@app.command()
+def status(instance: Instance = "local", output: Output = Output.TABLE) -> None:
+    """Show what runs and where; exit code 3 when the instance is not up."""
+    with _told():
+        state = session.read_state(instance)
+        found = session.parts(instance)
+        if output is Output.JSON:
+            known = {k: v for k, v in asdict(state).items() if k != "database"} if state else None
+            print(json.dumps({"state": known, "parts": found}, indent=1))
+        else:
+            _print_status(instance, state, found)
+        if state is None:
+            raise typer.Exit(3)
+
+
+@app.command()
+def rotate(instance: Instance = "local") -> None:
+    """Rotate the database password of the demonstration in Secrets Manager."""
+    with _told():
+        state = session.read_state(instance)
+        if state is None:
+            raise PlatformError(f"instance {instance} is not up: start it with `make up`")
+        login = rotation.rotate(state)
+        print(
+            f"The secret now has login {login} with a new password. The operator notices within "
+            "the resource's refreshInterval (60 s)."
+        )
+
+
+def _print_status(
+    instance: str, state: session.State | None, found: list[dict[str, object]]
+) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if state is None:
+        console.print(f"Instance {instance} is not up.")
+    else:
+        for name, value in asdict(state).items():
+            if name != "database":
+                console.print(f"{name:<12}{value}", markup=False)
+    if not found:
+        return
+    table = Table("part", "pid", "runs", "memory", box=None)
+    for part in found:
+        memory = f"{int(str(part['memory_bytes'])) / _MEBIBYTE:.0f} MiB"
+        table.add_row(str(part["role"]), str(part["pid"]), "yes" if part["runs"] else "no", memory)
+    console.print(table)
+
+
+def _follow(log: Path, background: "subprocess.Popen[bytes]", instance: str) -> None:
+    """Show the log until the instance is up; raise when it ends before."""
+    with log.open() as lines:
+        while True:
+            is_up = session.read_state(instance) is not None
+            code = background.poll()
+            sys.stdout.write(lines.read())
+            sys.stdout.flush()
+            if code is not None:
+                raise PlatformError(f"the background process ended with {code}; see {log}")
+            if is_up:
+                break
+            time.sleep(0.1)
+    print("It runs in the background; `make down` removes it.")
+
+
+def _refuse_without_root() -> None:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise PlatformError(WAY_OUT)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Tell errors of the platform in words, without a stack trace."""
+    try:
+        yield
+    except PlatformError as error:
+        told = "\n".join((str(error), *getattr(error, "__notes__", ())))
+        print(f"carthub: {told}", file=sys.stderr)
+        raise typer.Exit(1) from error

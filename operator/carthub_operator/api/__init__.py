@@ -1,0 +1,1 @@
+"""The resource as its users see it: names, spec, conditions, and the CRD made from them."""

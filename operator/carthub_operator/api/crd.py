@@ -1,0 +1,316 @@
+"""The CustomResourceDefinition, made from the spec model and the rules over several fields.
+
+`python -m carthub_operator.api.crd` prints it; `crds/` holds that text, a test keeps them equal.
+"""
+
+import json
+import sys
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from carthub_operator.api import names, spec
+
+QUANTITY_PATTERN: Final = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"  # noqa: E501 - Kubernetes' own pattern
+MAX_MAP_ENTRIES: Final = 64
+MAX_MAP_VALUE: Final = 4096
+
+# Model -> rules on its object. The message says what to write instead.
+_RULES: Final[dict[type[BaseModel], list[dict[str, str]]]] = {
+    spec.Autoscaling: [
+        {
+            "rule": "self.minReplicas <= self.maxReplicas",
+            "message": "minReplicas is above maxReplicas: raise maxReplicas or lower minReplicas",
+        }
+    ],
+    spec.Credentials: [
+        {
+            "rule": "has(self.secretsManager) != has(self.existingSecret)",
+            "message": "give exactly one source of credentials: secretsManager or existingSecret",
+        }
+    ],
+    spec.Database: [
+        {
+            "rule": "!has(self.sslMode) || !self.sslMode.startsWith('verify-') || has(self.ca)",
+            "message": "sslMode verify-ca and verify-full need a certificate authority: give"
+            " ca.configMap, or leave sslMode out",
+        }
+    ],
+    spec.SecretsManager: [
+        {
+            "rule": "duration(self.refreshInterval) >= duration('10s')",
+            "message": "refreshInterval must be at least 10s",
+        }
+    ],
+    spec.ExistingSecret: [
+        {
+            "rule": "duration(self.refreshInterval) >= duration('10s')",
+            "message": "refreshInterval must be at least 10s",
+        }
+    ],
+    spec.Migrations: [
+        {
+            "rule": "duration(self.timeout) >= duration('10s')",
+            "message": "timeout must be at least 10s",
+        }
+    ],
+    spec.EnvVar: [
+        {
+            "rule": f"!(self.name in {json.dumps(list(names.OWNED_ENV))})",
+            "messageExpression": "self.name + ' is set by the operator: remove it from env'",
+            "message": "this variable is set by the operator: remove it from env",
+        },
+        {
+            "rule": "!(has(self.value) && has(self.valueFrom))",
+            "message": "give value or valueFrom, not both",
+        },
+    ],
+    spec.CartServiceSpec: [
+        {
+            "rule": f"!has(self.{field}) || self.{field}.all(key, !key.startsWith("
+            f"'app.kubernetes.io/') && !key.startsWith('{names.GROUP}/'))",
+            "message": f"{field} must not use app.kubernetes.io/ or {names.GROUP}/: the operator"
+            " sets those",
+        }
+        for field in ("podLabels", "podAnnotations")
+    ],
+}
+
+_NAME_RULE: Final = {
+    "rule": f"size(self.metadata.name) <= {names.NAME_MAX_LENGTH}"
+    f" && self.metadata.name.matches('{names.NAME_PATTERN}')",
+    "message": "metadata.name must be a DNS-1035 label of at most"
+    f" {names.NAME_MAX_LENGTH} characters: lower-case letters, digits and '-', starting with a"
+    " letter",
+}
+
+# Field -> how server-side apply merges the list.
+_LIST_KINDS: Final[dict[str, dict[str, Any]]] = {
+    "cidrs": {"x-kubernetes-list-type": "set"},
+    "env": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    "imagePullSecrets": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+}
+
+
+_KEPT: Final = (
+    "type",
+    "enum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "maxItems",
+)
+
+
+def manifest() -> dict[str, Any]:
+    """Return the CustomResourceDefinition."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "spec": {
+            "group": names.GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": names.KIND,
+                "listKind": f"{names.KIND}List",
+                "plural": names.PLURAL,
+                "singular": names.SINGULAR,
+                "shortNames": [names.SHORT_NAME],
+                "categories": ["all"],
+            },
+            "versions": [
+                {
+                    "name": names.VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": _root()},
+                    "subresources": {
+                        "status": {},
+                        "scale": {
+                            "specReplicasPath": ".spec.replicas",
+                            "statusReplicasPath": ".status.replicas",
+                            "labelSelectorPath": ".status.selector",
+                        },
+                    },
+                    "selectableFields": [
+                        {"jsonPath": ".spec.image"},
+                        {"jsonPath": ".spec.environment"},
+                    ],
+                    "additionalPrinterColumns": _columns(),
+                }
+            ],
+        },
+    }
+
+
+def _columns() -> list[dict[str, Any]]:
+    ready = ".status.conditions[?(@.type=='Ready')]"
+    return [
+        {"name": "Ready", "type": "string", "jsonPath": f"{ready}.status"},
+        {"name": "Reason", "type": "string", "jsonPath": f"{ready}.reason"},
+        {"name": "Replicas", "type": "integer", "jsonPath": ".status.readyReplicas"},
+        {"name": "Image", "type": "string", "jsonPath": ".status.image"},
+        {"name": "Secret age", "type": "date", "jsonPath": ".status.database.secretChangedAt"},
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+
+
+def _root() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "A shopping-cart backend: one resource, and the operator keeps its"
+        " Deployment, Service, autoscaler, network policy, disruption budget, database secret"
+        " and migrations in the state declared here.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": _object(spec.CartServiceSpec),
+            "status": _status(),
+        },
+        "x-kubernetes-validations": [_NAME_RULE],
+    }
+
+
+def _object(model: type[BaseModel]) -> dict[str, Any]:
+    generated = model.model_json_schema(by_alias=True)
+    definitions = generated.get("$defs", {})
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    properties = {
+        name: _property(name, schema, fields[name], definitions)
+        for name, schema in generated["properties"].items()
+    }
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if model.__doc__:
+        schema["description"] = model.__doc__.partition("\n")[0]
+    if required := generated.get("required"):
+        schema["required"] = required
+    if rules := _RULES.get(model):
+        schema["x-kubernetes-validations"] = rules
+    return schema
+
+
+def _property(
+    name: str, schema: dict[str, Any], field: FieldInfo, definitions: dict[str, Any]
+) -> dict[str, Any]:
+    structural = _structural(schema, definitions)
+    if field.description:
+        structural["description"] = field.description
+    structural |= _LIST_KINDS.get(name, {})
+    if not field.is_required():
+        default = _default_of(field)
+        if default not in (None, {}, []):
+            structural["default"] = default
+    return structural
+
+
+def _default_of(field: FieldInfo) -> Any:  # noqa: ANN401 - JSON
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(value, BaseModel):
+        dumped = value.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {key: inner for key, inner in dumped.items() if inner not in ({}, [])}
+    return value
+
+
+def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return one generated schema in the form that Kubernetes calls structural."""
+    if "$ref" in schema:
+        return _object(_MODELS[schema["$ref"].rpartition("/")[2]])
+    if "anyOf" in schema:
+        options = [option for option in schema["anyOf"] if option.get("type") != "null"]
+        if len(options) == 1:
+            return _structural(options[0], definitions)
+        return {"x-kubernetes-int-or-string": True, "pattern": QUANTITY_PATTERN}
+    kept: dict[str, Any] = {key: schema[key] for key in _KEPT if key in schema}
+    if schema.get("type") == "array":
+        kept["items"] = _structural(schema["items"], definitions)
+    if schema.get("type") == "object":
+        kept |= _map(schema, definitions)
+    return kept
+
+
+def _map(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    values = schema.get("additionalProperties")
+    if not isinstance(values, dict):
+        return {"x-kubernetes-preserve-unknown-fields": True}
+    inner = _structural(values, definitions)
+    if inner.get("type") == "string":
+        inner.setdefault("maxLength", MAX_MAP_VALUE)
+    return {"additionalProperties": inner, "maxProperties": MAX_MAP_ENTRIES}
+
+
+def _status() -> dict[str, Any]:
+    condition = {
+        "type": "object",
+        "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+        "properties": {
+            "type": {"type": "string", "maxLength": 316},
+            "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+            "reason": {"type": "string", "maxLength": 1024},
+            "message": {"type": "string", "maxLength": 32768},
+            "observedGeneration": {"type": "integer", "format": "int64"},
+            "lastTransitionTime": {"type": "string", "format": "date-time"},
+        },
+    }
+    text, count = {"type": "string"}, {"type": "integer", "format": "int32"}
+    return {
+        "type": "object",
+        "description": "What the operator has seen; written by it alone.",
+        # Without a first value tools that know kstatus take a fresh resource for finished.
+        "default": {"observedGeneration": -1},
+        "properties": {
+            "observedGeneration": {
+                "type": "integer",
+                "format": "int64",
+                "description": "The generation that the conditions speak of.",
+            },
+            "conditions": {
+                "type": "array",
+                "description": "What is so, and why; Ready sums it up.",
+                "items": condition,
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            },
+            "replicas": {**count, "description": "Pods that exist."},
+            "readyReplicas": {**count, "description": "Pods that serve."},
+            "selector": {**text, "description": "The label selector of the pods."},
+            "image": {**text, "description": "The image that the Deployment runs."},
+            "url": {**text, "description": "Where the API answers inside the cluster."},
+            "database": {
+                "type": "object",
+                "description": "The credentials in use.",
+                "properties": {
+                    "secretVersionId": {**text, "description": "Their version at the source."},
+                    "secretChangedAt": {
+                        "type": "string",
+                        "format": "date-time",
+                        "description": "When their value last changed here.",
+                    },
+                },
+            },
+        },
+    }
+
+
+_MODELS: Final[dict[str, type[BaseModel]]] = {
+    model.__name__: model
+    for model in vars(spec).values()
+    if isinstance(model, type) and issubclass(model, BaseModel)
+}
+
+
+def main() -> None:
+    """Print the CustomResourceDefinition as YAML."""
+    import yaml  # noqa: PLC0415 - only the generator needs it; kopf brings it
+
+    header = "# Generated by `python -m carthub_operator.api.crd`; a test keeps the two equal.\n"
+    sys.stdout.write(header + yaml.safe_dump(manifest(), sort_keys=False, width=100))
+
+
+if __name__ == "__main__":
+    main()

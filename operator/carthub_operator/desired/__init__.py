@@ -1,0 +1,1 @@
+"""What every child of a CartService should be: pure builders, one file per child."""

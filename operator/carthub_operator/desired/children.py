@@ -1,0 +1,94 @@
+"""All children of a CartService, in the order in which they are applied."""
+
+from dataclasses import dataclass
+
+from carthub_operator.api import names
+from carthub_operator.api.resource import CartService
+from carthub_operator.desired.autoscaler import autoscaler
+from carthub_operator.desired.database_secret import database_secret
+from carthub_operator.desired.deployment import deployment
+from carthub_operator.desired.disruption_budget import disruption_budget
+from carthub_operator.desired.facts import (
+    DEFAULT_PORT,
+    Facts,
+    Manifest,
+    MigrationState,
+    migration_key,
+)
+from carthub_operator.desired.migration_job import migration_job
+from carthub_operator.desired.network_policy import network_policy
+from carthub_operator.desired.service import service
+from carthub_operator.desired.service_account import service_account
+
+
+@dataclass(frozen=True, order=True)
+class ChildKey:
+    """Which object a child is, within its CartService's namespace."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do with the children.
+
+    `apply` in order; `create` only where absent, since a Job's template cannot change; `keep`
+    are children that stay as they are. Whatever else is ours is removed.
+    """
+
+    apply: tuple[Manifest, ...]
+    create: tuple[Manifest, ...]
+    keep: frozenset[ChildKey]
+
+    @property
+    def wanted(self) -> frozenset[ChildKey]:
+        """Every child that must not be removed."""
+        return self.keep | {key_of(manifest) for manifest in (*self.apply, *self.create)}
+
+
+def key_of(manifest: Manifest) -> ChildKey:
+    """Return which child a manifest is."""
+    return ChildKey(manifest["kind"], manifest["metadata"]["name"])
+
+
+def plan(resource: CartService, facts: Facts) -> Plan:
+    """Return what every child should be; the same facts give the same plan.
+
+    While credentials are unknown or migrations not done, the Deployment stays as it is: the
+    old version goes on serving.
+    """
+    credentials = facts.credentials
+    port = (credentials.port if credentials else resource.spec.database.port) or DEFAULT_PORT
+    # Config first: pods that start before it crash-loop once and page someone.
+    apply = [
+        service_account(resource),
+        network_policy(resource, database_port=port),
+        service(resource),
+    ]
+    if budget := disruption_budget(resource):
+        apply.append(budget)
+    create: list[Manifest] = []
+    running = ChildKey("Deployment", names.deployment(resource.name))
+    keep: set[ChildKey] = set()
+    if credentials is None:
+        keep = {running, ChildKey("Secret", names.database_secret(resource.name))}
+    else:
+        apply.append(
+            database_secret(
+                resource, credentials, synced=resource.annotations.get(names.ANNOTATION_SYNC)
+            )
+        )
+        key = migration_key(resource, credentials)
+        migrates = resource.spec.database.migrations.enabled
+        if migrates and facts.migration is not MigrationState.SUCCEEDED:
+            create.append(migration_job(resource, key))
+            keep.add(running)
+        else:
+            apply.append(deployment(resource, credentials, migrated=key if migrates else None))
+            if migrates:
+                # Its time to live removes it.
+                keep.add(ChildKey("Job", names.migration_job(resource.name, key)))
+    if scaler := autoscaler(resource):
+        apply.append(scaler)
+    return Plan(tuple(apply), tuple(create), frozenset(keep))

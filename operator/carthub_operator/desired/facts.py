@@ -1,0 +1,72 @@
+"""What the builders must know beside the spec, seen by the reconcile and passed in."""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+
+from carthub_operator.api.resource import CartService
+
+Manifest = dict[str, Any]
+
+DEFAULT_PORT = 5432
+DEFAULT_DATABASE = "carthub"
+
+
+@dataclass(frozen=True)
+class DatabaseCredentials:
+    """A complete way into the database; spec and secret are already merged."""
+
+    username: str
+    password: str = field(repr=False)
+    host: str
+    port: int
+    database: str
+    # The version at the source under which this value last changed.
+    version_id: str
+    # RFC 3339: when the operator first saw this value.
+    changed_at: str
+
+    def url(self, ssl_mode: str) -> str:
+        """Return what SQLAlchemy opens with psycopg2, credentials percent-encoded."""
+        user, password = quote(self.username, safe=""), quote(self.password, safe="")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        location = f"{host}:{self.port}/{quote(self.database, safe='')}"
+        return f"postgresql+psycopg2://{user}:{password}@{location}?sslmode={ssl_mode}"
+
+
+class MigrationState(StrEnum):
+    """How far the migrations of one image and database are."""
+
+    NOT_STARTED = "NotStarted"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was seen of the world.
+
+    `credentials` is None while none were ever known. `migration` speaks of the current
+    `migration_key`, and is SUCCEEDED where the Deployment remembers it.
+    """
+
+    credentials: DatabaseCredentials | None
+    migration: MigrationState
+
+
+def migration_key(resource: CartService, credentials: DatabaseCredentials) -> str:
+    """Return ten hexadecimal digits for one image and one database.
+
+    A migration is run once for each; the password plays no part.
+    """
+    place = f"{credentials.host}:{credentials.port}/{credentials.database}"
+    return hashlib.sha256(f"{resource.spec.image}\n{place}".encode()).hexdigest()[:10]
+
+
+def ssl_mode(resource: CartService) -> str:
+    """Return libpq's sslmode: what the spec says, else as strict as its CA allows."""
+    database = resource.spec.database
+    return database.ssl_mode or ("verify-full" if database.ca else "require")

@@ -1,0 +1,37 @@
+"""The Job that migrates the schema with the new image, before its rollout."""
+
+from carthub_operator.api import names
+from carthub_operator.api.resource import CartService
+from carthub_operator.api.spec import seconds
+from carthub_operator.desired import pod
+from carthub_operator.desired.facts import Manifest
+
+RETRIES = 2
+# Long enough to be read by a person; what succeeded is remembered on the Deployment.
+KEEP_FINISHED_SECONDS = 3600
+
+
+def migration_job(resource: CartService, key: str) -> Manifest:
+    """Return the Job for one image and database; it is created once and never changed."""
+    component = names.COMPONENT_MIGRATION
+    container = pod.container(resource, names.MIGRATION_CONTAINER)
+    container["args"] = list(names.MIGRATE_COMMAND)[1:]
+    owner = {"name": names.ENV_OWNER_ROLE, "value": resource.spec.database.migrations.owner_role}
+    container["env"] = [*container["env"], owner]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": resource.metadata(names.migration_job(resource.name, key), component=component),
+        "spec": {
+            "backoffLimit": RETRIES,
+            "activeDeadlineSeconds": seconds(resource.spec.database.migrations.timeout),
+            "ttlSecondsAfterFinished": KEEP_FINISHED_SECONDS,
+            "template": {
+                "metadata": {
+                    "labels": pod.labels(resource, component=component),
+                    "annotations": dict(resource.spec.pod_annotations),
+                },
+                "spec": {**pod.pod_spec(resource, container), "restartPolicy": "Never"},
+            },
+        },
+    }

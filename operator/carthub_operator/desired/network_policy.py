@@ -1,0 +1,48 @@
+"""The NetworkPolicy: nothing in or out but the flows listed here."""
+
+from typing import Any
+
+from carthub_operator.api import names
+from carthub_operator.api.resource import CartService
+from carthub_operator.desired.facts import Manifest
+
+DNS_PORT = 53
+
+
+def network_policy(resource: CartService, *, database_port: int) -> Manifest:
+    """Return the policy for the pods of the API and of the migrations."""
+    network = resource.spec.network
+    ingress = [
+        {
+            "from": [{"podSelector": {}}, *network.allow_from],
+            "ports": [_port(names.PORT)],
+        }
+    ]
+    if network.metrics_from:
+        ingress.append({"from": network.metrics_from, "ports": [_port(names.METRICS_PORT)]})
+    database: dict[str, Any] = {"ports": [_port(database_port)]}
+    if cidrs := resource.spec.database.cidrs:
+        database["to"] = [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
+    # To anywhere: cluster DNS may be pods, a node-local cache or an address outside.
+    dns = {"ports": [_port(DNS_PORT, protocol="UDP"), _port(DNS_PORT)]}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": resource.metadata(names.network_policy(resource.name)),
+        "spec": {
+            # Without the component: the migration's pods too.
+            "podSelector": {
+                "matchLabels": {
+                    names.LABEL_NAME: names.APP_NAME,
+                    names.LABEL_INSTANCE: resource.name,
+                }
+            },
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": [dns, database, *network.allow_to],
+        },
+    }
+
+
+def _port(number: int, *, protocol: str = "TCP") -> dict[str, Any]:
+    return {"port": number, "protocol": protocol}

@@ -1,0 +1,53 @@
+"""What can go wrong, as one tree.
+
+    CarthubError
+    ├── InvalidSpec          the resource asks for something that cannot be
+    ├── Conflict             a child's name belongs to an object of somebody else
+    ├── NotFound             an object that was asked for by name is not there
+    ├── ClusterUnavailable   the API server did not answer, or told us to wait
+    ├── Forbidden            the API server or AWS refuses the right
+    ├── Rejected             the API server refuses the object itself
+    └── SecretError          the credentials cannot be had, see `reason`
+
+Edges translate into this tree once; nothing behind them knows a client's exceptions.
+Messages name subject, value and rule, and never carry a secret.
+"""
+
+
+class CarthubError(Exception):
+    """The root; its text is safe to show in a status, an event or a log."""
+
+
+class InvalidSpec(CarthubError):
+    """The resource asks for something that cannot be carried out."""
+
+
+class Conflict(CarthubError):
+    """A child's name is held by an object that is not ours."""
+
+
+class NotFound(CarthubError):
+    """The object is not there."""
+
+
+class ClusterUnavailable(CarthubError):
+    """The API server did not answer in time or asked to come again."""
+
+
+class Forbidden(CarthubError):
+    """A right is missing."""
+
+
+class Rejected(CarthubError):
+    """The API server refuses the object itself; trying again changes nothing."""
+
+
+class SecretError(CarthubError):
+    """The database credentials cannot be had.
+
+    `reason` is the CamelCase word of the SecretSynced condition.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from carthub_dev.cli import app
+
+runner = CliRunner()
+pytestmark = pytest.mark.usefixtures("own_state")
+
+
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_without_root_one_sentence_names_the_way_out(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    done = runner.invoke(app, [command])
+
+    assert done.exit_code == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("carthub: the embedded platform needs root on Linux")
+    assert "sudo make run" in done.stderr
+    assert "kubectl apply -k deploy/operator" in done.stderr
+
+
+def test_elsewhere_than_on_linux_the_same_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert "needs root on Linux" in runner.invoke(app, ["run"]).stderr
+
+
+def test_the_way_out_exists() -> None:
+    root = Path(__file__).parents[2]
+    assert (root / "deploy" / "operator" / "kustomization.yaml").exists()
+    assert list((root / "crds").glob("*.yaml"))
+
+
+def test_down_of_nothing_is_no_error() -> None:
+    done = runner.invoke(app, ["down"])
+    assert (done.exit_code, done.stdout) == (0, "Instance local is not there.\n")
+
+
+def test_status_of_nothing_tells_by_its_exit_code() -> None:
+    table = runner.invoke(app, ["status"])
+    assert (table.exit_code, table.stdout) == (3, "Instance local is not up.\n")
+
+    done = runner.invoke(app, ["status", "--output", "json"])
+    assert done.exit_code == 3
+    assert json.loads(done.stdout) == {"state": None, "parts": []}
+
+
+def test_rotate_needs_an_instance_that_is_up() -> None:
+    done = runner.invoke(app, ["rotate"])
+    assert done.exit_code == 1
+    assert "instance local is not up" in done.stderr
+
+
+def test_more_nodes_than_there_are_addresses_for_are_refused() -> None:
+    assert runner.invoke(app, ["run", "--nodes", "4"]).exit_code == 2

@@ -1,0 +1,85 @@
+import pathlib
+
+import yaml
+
+from carthub_operator.desired import children
+from carthub_operator.desired.children import ChildKey, key_of, plan
+from carthub_operator.desired.facts import Facts, MigrationState, migration_key
+from tests.support.resources import cart_service, credentials, database
+
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "full.yaml"
+DONE = Facts(credentials(), MigrationState.SUCCEEDED)
+
+
+def _names(wanted: tuple[children.Manifest, ...]) -> list[str]:
+    return [f"{key_of(one).kind}/{key_of(one).name}" for one in wanted]
+
+
+def test_the_full_set_equals_the_golden_file() -> None:
+    wanted = plan(cart_service(), DONE)
+
+    assert list(wanted.apply) == list(yaml.safe_load_all(GOLDEN.read_text()))
+
+
+def test_children_are_applied_with_what_pods_need_first() -> None:
+    assert _names(plan(cart_service(), DONE).apply) == [
+        "ServiceAccount/backend",
+        "NetworkPolicy/backend-network-policy",
+        "Service/backend-service",
+        "PodDisruptionBudget/backend-pdb",
+        "Secret/backend-db",
+        "Deployment/backend-deployment",
+        "HorizontalPodAutoscaler/backend-hpa",
+    ]
+
+
+def test_the_same_facts_give_the_same_plan() -> None:
+    assert plan(cart_service(), DONE) == plan(cart_service(), DONE)
+
+
+def test_without_credentials_the_running_version_and_its_secret_stay() -> None:
+    wanted = plan(cart_service(), Facts(None, MigrationState.NOT_STARTED))
+
+    assert not any(key_of(one).kind in {"Secret", "Deployment", "Job"} for one in wanted.apply)
+    assert wanted.create == ()
+    assert wanted.keep == {
+        ChildKey("Deployment", "backend-deployment"),
+        ChildKey("Secret", "backend-db"),
+    }
+
+
+def test_migrations_run_before_the_deployment_is_touched() -> None:
+    for state in (MigrationState.NOT_STARTED, MigrationState.RUNNING, MigrationState.FAILED):
+        wanted = plan(cart_service(), Facts(credentials(), state))
+
+        job = f"Job/backend-migrate-{migration_key(cart_service(), credentials())}"
+        assert _names(wanted.create) == [job]
+        assert "Deployment/backend-deployment" not in _names(wanted.apply)
+        assert ChildKey("Deployment", "backend-deployment") in wanted.wanted
+
+
+def test_a_migration_key_follows_image_and_database_only() -> None:
+    resource = cart_service()
+    key = migration_key(resource, credentials())
+
+    assert key == migration_key(resource, credentials(password="other", version_id="v2"))
+    assert key != migration_key(cart_service(image="other:1"), credentials())
+    assert key != migration_key(resource, credentials(database="other"))
+
+
+def test_migrations_that_are_off_leave_no_job_and_no_trace() -> None:
+    resource = cart_service(database=database(migrations={"enabled": False}))
+
+    wanted = plan(resource, Facts(credentials(), MigrationState.NOT_STARTED))
+
+    deployment = next(one for one in wanted.apply if one["kind"] == "Deployment")
+    assert wanted.create == ()
+    assert "annotations" not in deployment["metadata"]
+
+
+def test_what_is_switched_off_is_not_wanted() -> None:
+    resource = cart_service(autoscaling={"enabled": False}, podDisruptionBudget={"enabled": False})
+
+    kinds = {child.kind for child in plan(resource, DONE).wanted}
+
+    assert kinds == {"ServiceAccount", "NetworkPolicy", "Service", "Secret", "Deployment", "Job"}
