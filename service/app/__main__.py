@@ -1,0 +1,110 @@
+"""The command `carthub-service`: serve the API, or bring the database to this version."""
+
+import argparse
+import contextlib
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import prometheus_client
+import structlog
+import uvicorn
+
+from app import settings, telemetry
+from app.errors import CarthubError
+from app.main import create_app
+from app.migrations import command
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("app")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 asked or configured wrongly."""
+    parser = argparse.ArgumentParser(prog="carthub-service", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="{serve,migrate}")
+    commands.add_parser("serve", help="answer requests until SIGTERM (the default)")
+    commands.add_parser("migrate", help="bring the database to this version")
+    chosen = parser.parse_args(arguments)
+    try:
+        read = settings.load()
+    except CarthubError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - nothing is set up yet, logging neither
+        sys.exit(2)
+    telemetry.configure_logging(read.log_level)
+    sys.exit(_migrate(read) if chosen.command == "migrate" else _serve(read))
+
+
+def _migrate(read: settings.Settings) -> int:
+    try:
+        command.migrate(read)
+    except CarthubError as error:
+        log.error("migration failed", reason=str(error))  # noqa: TRY400 - a sentence, no trace
+        # What the Job's pod shows to those who may not read its log.
+        with contextlib.suppress(OSError):
+            read.termination_log.write_text(str(error), "utf-8")
+        return 1
+    return 0
+
+
+def _serve(read: settings.Settings) -> int:
+    # uvicorn raises a signal again once it has stopped for it; a stop asked for is a success.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    server = _DrainingServer(read)
+    server.run()
+    return 0 if server.started else 1
+
+
+class _DrainingServer(uvicorn.Server):
+    """Says it is not ready before it stops to listen: routes to this pod vanish meanwhile."""
+
+    def __init__(self, read: settings.Settings) -> None:
+        self._application = create_app(read)
+        self._settings = read
+        self._is_draining = False
+        super().__init__(
+            uvicorn.Config(
+                self._application,
+                host=read.host,
+                port=read.port,
+                loop="uvloop",
+                http="httptools",
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=read.shutdown_timeout_seconds,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on both ports, and say so."""
+        await super().startup(sockets)
+        metrics_server, _ = prometheus_client.start_http_server(
+            self._settings.metrics_port,
+            self._settings.host,
+            self._application.state.service.metrics.registry,
+        )
+        port = self.servers[0].sockets[0].getsockname()[1]
+        log.info("listening", port=port, metrics_port=metrics_server.server_port)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Drain first on the first SIGTERM; stop at once on Ctrl-C or a second signal."""
+        seconds = self._settings.drain_seconds
+        if sig != signal.SIGTERM or self._is_draining or not self.started or not seconds:
+            super().handle_exit(sig, frame)
+            return
+        self._is_draining = True
+        self._application.state.service.readiness.drain()
+        log.info("draining", seconds=seconds)
+        stop = threading.Timer(seconds, super().handle_exit, (sig, frame))
+        stop.daemon = True
+        stop.start()
+
+
+if __name__ == "__main__":
+    main()

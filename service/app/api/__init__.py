@@ -1,0 +1,1 @@
+"""HTTP: routes, shapes, and problem documents for everything that goes wrong."""

@@ -1,0 +1,125 @@
+"""The cart endpoints: each one use case, and the version of the cart in the ETag."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request, Response
+from fastapi.responses import JSONResponse
+
+from app.api import requests
+from app.api.dependencies import CustomerId, IfMatch, ProductId, RunningService
+from app.api.openapi import CART_HEADERS, answers
+from app.api.schemas import AddItem, Cart, ChangedCart, Checkout, Order, SetQuantity
+from app.cart.service import EMPTY_TAG, CartVersion, NewLine
+
+router = APIRouter(tags=["cart"], route_class=requests.JsonRoute)
+
+_CARTS = "/api/v1/cart"
+
+
+@router.get(
+    f"{_CARTS}/{{customer_id}}",
+    summary="Get cart contents",
+    response_model=Cart,
+    responses=answers(304, 400, 422, 503, success={200: CART_HEADERS}),
+)
+async def get_cart(request: Request, customer_id: CustomerId, service: RunningService) -> Response:
+    """Return the cart; a customer without one has an empty cart, and nothing is written.
+
+    With `If-None-Match` the answer to the same version is 304 without a body.
+    """
+    found = await service.run(service.carts.read, customer_id)
+    headers = {"ETag": f'"{found.tag}"', "Cache-Control": "private, no-cache"}
+    if requests.is_not_modified(request, found.tag, exists=found.tag != EMPTY_TAG):
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(found.cart, headers=headers)
+
+
+@router.post(
+    f"{_CARTS}/items",
+    summary="Add item to cart",
+    status_code=201,
+    response_model=ChangedCart,
+    responses=answers(400, 409, 412, 415, 422, 503, success={201: CART_HEADERS}),
+)
+async def add_item(
+    body: Annotated[AddItem, Body()], tags: IfMatch, service: RunningService
+) -> Response:
+    """Add pieces of a product; one that is in the cart grows, and takes the price of this add."""
+    line = NewLine(body.product_id, body.name, body.unit_price, body.currency, body.quantity)
+    changed = await service.run(service.carts.add_item, body.customer_id, line, tags)
+    service.metrics.items_added.inc(body.quantity)
+    return _changed(changed, 201)
+
+
+@router.put(
+    f"{_CARTS}/{{customer_id}}/items/{{product_id}}",
+    summary="Update item quantity",
+    response_model=ChangedCart,
+    responses=answers(400, 404, 412, 415, 422, 503, success={200: CART_HEADERS}),
+)
+async def set_quantity(
+    customer_id: CustomerId,
+    product_id: ProductId,
+    body: Annotated[SetQuantity, Body()],
+    tags: IfMatch,
+    service: RunningService,
+) -> Response:
+    """Set the quantity of a line. The same quantity again changes nothing, the version neither."""
+    return _changed(
+        await service.run(service.carts.set_quantity, customer_id, product_id, body.quantity, tags)
+    )
+
+
+@router.delete(
+    f"{_CARTS}/{{customer_id}}/items/{{product_id}}",
+    summary="Remove item from cart",
+    response_model=ChangedCart,
+    responses=answers(400, 404, 412, 422, 503, success={200: CART_HEADERS}),
+)
+async def remove_item(
+    customer_id: CustomerId, product_id: ProductId, tags: IfMatch, service: RunningService
+) -> Response:
+    """Remove a line and return the cart without it."""
+    return _changed(await service.run(service.carts.remove_item, customer_id, product_id, tags))
+
+
+@router.delete(
+    f"{_CARTS}/{{customer_id}}",
+    summary="Clear cart",
+    status_code=204,
+    response_class=Response,
+    responses=answers(400, 412, 422, 503, success={204: CART_HEADERS}),
+)
+async def clear_cart(customer_id: CustomerId, tags: IfMatch, service: RunningService) -> Response:
+    """Remove every line; an empty cart is fine."""
+    tag = await service.run(service.carts.clear, customer_id, tags)
+    return Response(status_code=204, headers={"ETag": f'"{tag}"'})
+
+
+@router.post(
+    f"{_CARTS}/checkout",
+    summary="Process checkout",
+    status_code=201,
+    response_model=Order,
+    responses=answers(
+        400,
+        409,
+        412,
+        415,
+        422,
+        503,
+        success={201: {"Location": {"schema": {"type": "string"}}}},
+    ),
+)
+async def check_out(
+    body: Annotated[Checkout, Body()], tags: IfMatch, service: RunningService
+) -> Response:
+    """Make the cart an order, once. With `expected_total` only at the price the customer saw."""
+    order = await service.run(service.carts.check_out, body.customer_id, body.expected_total, tags)
+    service.metrics.checkouts.inc()
+    location = f"/api/v1/orders/{order['order_id']}"
+    return JSONResponse(order, 201, headers={"Location": location})
+
+
+def _changed(found: CartVersion, status: int = 200) -> Response:
+    return JSONResponse(found.cart, status, headers={"ETag": f'"{found.tag}"'})

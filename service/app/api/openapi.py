@@ -1,0 +1,82 @@
+"""The OpenAPI document: every status a route can answer, problems in their own media type."""
+
+import http
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api import problems
+from app.api.schemas import Problem
+
+_REF = "#/components/schemas/{model}"
+_PROBLEM_CONTENT = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
+CART_HEADERS = {
+    "ETag": {
+        "schema": {"type": "string"},
+        "description": 'The version of the cart, "empty" while there is none',
+    }
+}
+
+
+def answers(
+    *statuses: int, success: Mapping[int, Mapping[str, Any]] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """Return the answers of a route beside its body: problems, and headers of successes."""
+    declared: dict[int | str, dict[str, Any]] = {
+        status: {"headers": headers} for status, headers in (success or {}).items()
+    }
+    for status in statuses:
+        declared[status] = {"description": http.HTTPStatus(status).phrase}
+        if status >= http.HTTPStatus.BAD_REQUEST:
+            declared[status]["content"] = _PROBLEM_CONTENT
+        if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+            declared[status]["headers"] = _RETRY_AFTER
+    return declared
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return the document, made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description,
+            routes=app.routes,
+        )
+        schemas = made["components"]["schemas"]
+        problem = Problem.model_json_schema(ref_template=_REF)
+        schemas.update(problem.pop("$defs"))
+        schemas["Problem"] = problem
+        for operations in made["paths"].values():
+            for operation in operations.values():
+                _complete(operation)
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    operation["responses"].setdefault(
+        "500", {"description": "Internal Server Error", "content": _PROBLEM_CONTENT}
+    )
+    if "412" in operation["responses"]:
+        operation.setdefault("parameters", []).append(
+            _header("If-Match", "Write only to this version of the cart")
+        )
+    if "304" in operation["responses"]:
+        operation.setdefault("parameters", []).append(
+            _header("If-None-Match", "Answer 304 to this version of the cart")
+        )
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }

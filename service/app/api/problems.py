@@ -1,0 +1,189 @@
+"""Problem documents (RFC 9457) for every way a request can fail."""
+
+import http
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app import errors, telemetry
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_SECONDS = "1"
+
+_TITLES = {
+    "malformed-json": "The body is not JSON",
+    "invalid-header": "A header is malformed",
+    "cart-not-found": "There is no such cart",
+    "item-not-found": "The cart has no such item",
+    "order-not-found": "There is no such order",
+    "route-not-found": "There is nothing at this path",
+    "method-not-allowed": "The path does not take this method",
+    "cart-empty": "The cart is empty",
+    "cart-changed": "The cart has changed",
+    "currency-mismatch": "The cart is in another currency",
+    "quantity-limit": "Too many pieces in the line",
+    "line-limit": "Too many lines in the cart",
+    "precondition-failed": "The cart is another version",
+    "unsupported-media-type": "The body must be JSON",
+    "validation-failed": "The request is not valid",
+    "unavailable": "The service cannot answer now",
+    "internal-error": "The service failed",
+}
+_STATUSES: tuple[tuple[type[errors.Refusal], int], ...] = (
+    (errors.Invalid, 422),
+    (errors.NotFound, 404),
+    (errors.StateConflict, 409),
+    (errors.PreconditionFailed, 412),
+)
+
+
+class BadRequest(Exception):
+    """A request that HTTP itself does not allow: a broken body or header."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    details: Sequence[Mapping[str, str]] = (),
+    members: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return a problem document; `members` come beside the standard ones."""
+    if (state := getattr(request.app.state, "service", None)) is not None:
+        state.metrics.refusals.labels(code).inc()
+    body = {
+        "type": f"urn:carthub:problem:{code}",
+        "title": _TITLES.get(code, http.HTTPStatus(status).phrase),
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "errors": list(details),
+        "trace_id": telemetry.trace_id(),
+        **(members or {}),
+    }
+    return JSONResponse(
+        body, status, headers=None if headers is None else dict(headers), media_type=MEDIA_TYPE
+    )
+
+
+def register(app: FastAPI) -> None:
+    """Answer every error of the application with a problem document."""
+    app.add_exception_handler(errors.Refusal, _refused)
+    app.add_exception_handler(errors.DatabaseUnavailable, _unavailable)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(BadRequest, _bad_request)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def internal_error(request: Request) -> JSONResponse:
+    """Return the answer to an error that nobody expected; the log has it."""
+    return problem(request, 500, "internal-error", "the service failed; the log says why")
+
+
+def unavailable(
+    request: Request, detail: str, members: Mapping[str, Any] | None = None
+) -> JSONResponse:
+    """Return the answer while the database does not."""
+    return problem(
+        request,
+        503,
+        "unavailable",
+        detail,
+        members=members,
+        headers={"Retry-After": _RETRY_AFTER_SECONDS},
+    )
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.Refusal)  # noqa: S101 - registered for it
+    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+    details, headers = [], {}
+    members = dict(error.members)
+    if isinstance(error, errors.Invalid):
+        details.append({"pointer": error.pointer, "detail": error.detail})
+    if (tag := members.pop("tag", None)) is not None:
+        headers["ETag"] = f'"{tag}"'
+    return problem(
+        request,
+        status,
+        error.code,
+        error.detail,
+        details=details,
+        members=members,
+        headers=headers,
+    )
+
+
+def _unavailable(request: Request, _error: Exception) -> JSONResponse:
+    return unavailable(request, "the database does not answer; try again")
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    details = [
+        {
+            "pointer": _pointer(found["loc"]),
+            "detail": found["msg"].removeprefix("Value error, "),
+        }
+        for found in error.errors()
+    ]
+    return problem(
+        request, 422, "validation-failed", "; ".join(_sentences(details)), details=details
+    )
+
+
+def _sentences(details: Iterable[Mapping[str, str]]) -> Iterable[str]:
+    return (f"{found['pointer'].removeprefix('#/')}: {found['detail']}" for found in details)
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    # The first part says where the value was: body, path, query or header.
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in location[1:])
+    return "/".join(("#", *escaped))
+
+
+def _bad_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, BadRequest)  # noqa: S101 - registered for it
+    return problem(request, error.status, error.code, str(error))
+
+
+def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    path = request.url.path
+    if error.status_code == 404:  # noqa: PLR2004 - the status is its own name
+        return problem(request, 404, "route-not-found", f"there is nothing at {path}")
+    if error.status_code == 405:  # noqa: PLR2004 - as above
+        allowed = ", ".join(_methods_at(request.app, path))
+        detail = f"{path} takes {allowed}, not {request.method}"
+        return problem(request, 405, "method-not-allowed", detail, headers={"Allow": allowed})
+    phrase = http.HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "-")
+    return problem(request, error.status_code, code, phrase, headers=error.headers)
+
+
+def _methods_at(app: FastAPI, path: str) -> list[str]:
+    # The router itself names the methods of the first route that matches only.
+    methods = {
+        method.upper()
+        for template, operations in app.openapi()["paths"].items()
+        if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)), path)
+        for method in operations
+    }
+    return sorted(methods or {"GET", "HEAD"})

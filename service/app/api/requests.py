@@ -1,0 +1,95 @@
+"""How requests are read: JSON without floats, and the headers that name versions."""
+
+import json
+import re
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.api.problems import BadRequest
+
+_JSON_TYPE = re.compile(r"application/([\w.-]+\+)?json\s*(;.*)?", re.ASCII | re.IGNORECASE)
+_TAG = r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"'
+_TAGS = re.compile(rf"\s*{_TAG}\s*(,\s*{_TAG}\s*)*")
+
+
+class JsonRequest(Request):
+    """A request whose body is parsed once, numbers to Decimal."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        """Return the body; a number with a point never passes through a float."""
+        if not hasattr(self, "_json"):
+            self._json = parse_json(await self.body())
+        return self._json
+
+
+class JsonRoute(APIRoute):
+    """A route that takes JSON only, and refuses what is none before FastAPI looks at it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return FastAPI's handler behind our reading of the body."""
+        handle = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def handle_json(request: Request) -> Response:
+            json_request = JsonRequest(request.scope, request.receive)
+            if takes_body:
+                given = request.headers.get("content-type", "nothing")
+                if not _JSON_TYPE.fullmatch(given):
+                    raise BadRequest(
+                        415,
+                        "unsupported-media-type",
+                        "Content-Type must be application/json",
+                    )
+                await json_request.json()
+            return await handle(json_request)
+
+        return handle_json
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a JSON text, numbers with a point or exponent as Decimal."""
+    try:
+        return json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        # Every detail of it would quote the body.
+        raise BadRequest(400, "malformed-json", "the body is not a JSON text") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def if_match(request: Request) -> list[str] | None:
+    """Return the strong tags that If-Match names, `*` among them; None without the header."""
+    value = _header(request, "if-match")
+    if value is None:
+        return None
+    # RFC 9110: weak tags never match here.
+    return [tag for is_weak, tag in _tags("If-Match", value) if not is_weak]
+
+
+def is_not_modified(request: Request, tag: str, *, exists: bool) -> bool:
+    """Tell whether If-None-Match names the version there is."""
+    value = _header(request, "if-none-match")
+    if value is None:
+        return False
+    return any(
+        found == tag or (found == "*" and exists) for _, found in _tags("If-None-Match", value)
+    )
+
+
+def _header(request: Request, name: str) -> str | None:
+    values = request.headers.getlist(name)
+    return ", ".join(values) if values else None
+
+
+def _tags(name: str, value: str) -> list[tuple[bool, str]]:
+    if value.strip() == "*":
+        return [(False, "*")]
+    if not _TAGS.fullmatch(value):
+        raise BadRequest(400, "invalid-header", f'{name} must be * or tags such as "abc.1"')
+    return [(bool(weak), tag) for weak, tag in re.findall(_TAG, value)]

@@ -1,0 +1,194 @@
+"""The shapes of requests and answers, as the OpenAPI document shows them."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    WithJsonSchema,
+)
+
+from app.cart import rules
+
+_AMOUNT_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^[0-9]{1,24}(\.[0-9]{1,24})?$"},
+        {"type": "number", "minimum": 0},
+    ],
+    "description": "Decimal amount; never rounded on its way",
+    "examples": ["19.99"],
+}
+# Strings that a client reads: always with the currency's decimals.
+Money = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$", examples=["19.99"])]
+Amount = Annotated[Decimal, BeforeValidator(rules.parsed_money), WithJsonSchema(_AMOUNT_SCHEMA)]
+UnitPrice = Annotated[
+    Decimal,
+    BeforeValidator(rules.parsed_money),
+    AfterValidator(rules.checked_unit_price),
+    WithJsonSchema({**_AMOUNT_SCHEMA, "description": f"At most {rules.MAX_UNIT_PRICE}"}),
+]
+Currency = Annotated[
+    str,
+    AfterValidator(rules.checked_currency),
+    Field(pattern="^[A-Z]{3}$", description="ISO 4217", examples=["EUR"]),
+]
+Identifier = Annotated[
+    str,
+    AfterValidator(rules.checked_id),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": rules.MAX_ID_LENGTH,
+            "pattern": r"^[^/\u0000-\u001f\u007f-\u009f]+$",
+        }
+    ),
+]
+Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(rules.checked_text)]
+Quantity = Annotated[
+    StrictInt,
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 999, "examples": [1]}),
+]
+
+
+class _Request(BaseModel):
+    # A misspelt optional member would otherwise be a wish ignored.
+    model_config = ConfigDict(extra="forbid")
+
+
+class AddItem(_Request):
+    """Pieces of a product for a customer's cart."""
+
+    customer_id: Identifier
+    product_id: Identifier
+    name: Name | None = None
+    unit_price: UnitPrice
+    currency: Currency | None = Field(
+        default=None, description="The cart's own when absent; the first line needs it"
+    )
+    quantity: Quantity
+
+
+class SetQuantity(_Request):
+    """How many pieces a line shall have."""
+
+    quantity: Quantity
+
+
+class Checkout(_Request):
+    """Whose cart becomes an order, and the total that the customer saw."""
+
+    customer_id: Identifier
+    expected_total: Amount | None = None
+
+
+class CartLine(BaseModel):
+    """A product in a cart."""
+
+    product_id: str
+    name: str | None
+    unit_price: Money
+    quantity: int
+    line_total: Money
+
+
+class CartWarning(BaseModel):
+    """What a write did beside what was asked."""
+
+    code: Literal["price-changed"]
+    product_id: str
+    detail: str
+
+
+class Cart(BaseModel):
+    """A customer's active cart; ids and times are null while there is none."""
+
+    cart_id: UUID | None
+    customer_id: str
+    currency: str | None
+    items: list[CartLine]
+    item_count: int = Field(description="Pieces")
+    line_count: int
+    total: Money
+    version: int = Field(description="Rises by one with every change")
+    updated_at: datetime | None
+    expires_at: datetime | None
+
+
+class ChangedCart(Cart):
+    """The cart after a write."""
+
+    warnings: list[CartWarning] | None = Field(
+        default=None, description="Absent when there are none"
+    )
+
+
+class OrderLine(CartLine):
+    """A product in an order, at the price of the checkout."""
+
+    line_no: int
+
+
+class Order(BaseModel):
+    """What a checkout made of a cart."""
+
+    order_id: UUID
+    cart_id: UUID
+    customer_id: str
+    currency: str
+    items: list[OrderLine]
+    item_count: int
+    total: Money
+    created_at: datetime
+
+
+class ErrorDetail(BaseModel):
+    """One thing wrong with a request."""
+
+    pointer: str = Field(
+        description="JSON pointer into the body, or # and the parameter", examples=["#/quantity"]
+    )
+    detail: str
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:carthub:problem:cart-empty"])
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="Path of the request")
+    code: str = Field(description="Stable name of what is wrong", examples=["cart-empty"])
+    errors: list[ErrorDetail]
+    trace_id: str
+
+
+class Health(BaseModel):
+    """Whether the service can do its work."""
+
+    status: Literal["ok"]
+    checks: dict[str, str]
+
+
+class Alive(BaseModel):
+    """A short yes."""
+
+    status: Literal["ok"]
+
+
+class Information(BaseModel):
+    """What this service is, and where to go from here."""
+
+    name: str
+    version: str
+    links: dict[str, str]

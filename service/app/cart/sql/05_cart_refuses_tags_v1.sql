@@ -1,0 +1,13 @@
+-- The refusal when If-Match names other versions than this; NULL when the write may go on.
+CREATE FUNCTION cart_refuses_tags_v1(p_cart carts, p_tags text []) RETURNS json
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT json_build_object(
+        'outcome', 'precondition-failed',
+        'tag', cart_tag_v1(p_cart),
+        'current_version', coalesce(p_cart.version, 0)
+    )
+    WHERE NOT (
+        cart_tag_v1(p_cart) = ANY (p_tags)
+        OR ('*' = ANY (p_tags) AND p_cart.id IS NOT NULL)
+    )
+$$

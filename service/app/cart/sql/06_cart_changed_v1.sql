@@ -1,0 +1,21 @@
+-- Count a change of a locked cart, prolong its life, and answer what GET would answer now.
+CREATE FUNCTION cart_changed_v1(p_cart_id uuid, p_ttl interval) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts;
+    -- Without lines a cart has no currency.
+    v_has_lines boolean := EXISTS (SELECT FROM cart_items WHERE cart_id = p_cart_id);
+BEGIN
+    UPDATE carts
+    SET version = version + 1,
+        currency = CASE WHEN v_has_lines THEN currency END,
+        currency_decimals = CASE WHEN v_has_lines THEN currency_decimals END,
+        updated_at = clock_timestamp(),
+        expires_at = clock_timestamp() + p_ttl
+    WHERE id = p_cart_id
+    RETURNING * INTO v_cart;
+    RETURN json_build_object(
+        'outcome', 'done', 'tag', cart_tag_v1(v_cart), 'cart', cart_document_v1(v_cart)
+    );
+END
+$$

@@ -1,0 +1,90 @@
+-- Add pieces of a product, in one round trip. The cart row is locked first, so that adds to one
+-- cart follow each other; nothing is written before the last refusal.
+-- p_currency NULL: the cart's own. p_price_decimals: how many the price has, checked against it.
+CREATE FUNCTION cart_add_item_v1(
+    p_customer_id text,
+    p_product_id text,
+    p_name text,
+    p_unit_price numeric,
+    p_price_decimals integer,
+    p_currency text,
+    p_currency_decimals integer,
+    p_quantity integer,
+    p_max_quantity integer,
+    p_max_lines integer,
+    p_ttl interval,
+    p_tags text []
+) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts;
+    v_line cart_items;
+    v_refusal json;
+    v_result json;
+    v_old_price text;
+BEGIN
+    LOOP
+        v_cart := cart_lock_v1(p_customer_id);
+        v_refusal := cart_refuses_tags_v1(v_cart, p_tags);
+        IF v_refusal IS NOT NULL THEN
+            RETURN v_refusal;
+        END IF;
+        EXIT WHEN v_cart.id IS NOT NULL;
+        IF p_currency IS NULL THEN
+            RETURN json_build_object('outcome', 'currency-needed');
+        END IF;
+        INSERT INTO carts (id, customer_id, status, version, created_at, updated_at, expires_at)
+        VALUES (
+            gen_random_uuid(), p_customer_id, 'active', 0,
+            clock_timestamp(), clock_timestamp(), clock_timestamp() + p_ttl
+        )
+        ON CONFLICT (customer_id) WHERE status = 'active' DO NOTHING
+        RETURNING * INTO v_cart;
+        -- Another transaction made it meanwhile: lock that one.
+        EXIT WHEN v_cart.id IS NOT NULL;
+    END LOOP;
+
+    IF v_cart.currency IS NULL AND p_currency IS NULL THEN
+        RETURN json_build_object('outcome', 'currency-needed');
+    ELSIF v_cart.currency <> p_currency THEN
+        RETURN json_build_object('outcome', 'currency-mismatch', 'currency', v_cart.currency);
+    ELSIF p_price_decimals > coalesce(v_cart.currency_decimals, p_currency_decimals) THEN
+        RETURN json_build_object(
+            'outcome', 'price-decimals',
+            'currency', v_cart.currency,
+            'decimals', v_cart.currency_decimals
+        );
+    END IF;
+
+    SELECT * INTO v_line FROM cart_items
+    WHERE cart_id = v_cart.id AND product_id = p_product_id;
+    IF v_line.quantity + p_quantity > p_max_quantity THEN
+        RETURN json_build_object('outcome', 'quantity-limit', 'quantity', v_line.quantity);
+    ELSIF v_line.cart_id IS NULL
+        AND (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) >= p_max_lines THEN
+        RETURN json_build_object('outcome', 'line-limit');
+    END IF;
+
+    IF v_cart.currency IS NULL THEN
+        UPDATE carts SET currency = p_currency, currency_decimals = p_currency_decimals
+        WHERE id = v_cart.id;
+    END IF;
+    INSERT INTO cart_items AS i (cart_id, product_id, name, unit_price, quantity, added_at)
+    VALUES (v_cart.id, p_product_id, p_name, p_unit_price, p_quantity, clock_timestamp())
+    ON CONFLICT (cart_id, product_id) DO UPDATE
+    SET quantity = i.quantity + excluded.quantity,
+        unit_price = excluded.unit_price,
+        name = coalesce(excluded.name, i.name);
+
+    v_result := cart_changed_v1(v_cart.id, p_ttl);
+    IF v_line.unit_price <> p_unit_price THEN
+        v_old_price := round(v_line.unit_price, v_cart.currency_decimals)::text;
+    END IF;
+    RETURN json_build_object(
+        'outcome', 'done',
+        'tag', v_result -> 'tag',
+        'cart', v_result -> 'cart',
+        'old_price', v_old_price
+    );
+END
+$$

@@ -1,0 +1,111 @@
+"""The tables as SQLAlchemy Core; the migrations make them and a test compares the two."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+carts = Table(
+    "carts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("customer_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    # Both null while there are no lines. The decimals are the currency's minor unit.
+    Column("currency", Text),
+    Column("currency_decimals", SmallInteger),
+    # One more with every committed change: the second half of the ETag.
+    Column("version", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("status IN ('active', 'checked_out', 'merged', 'expired')", name="status"),
+    CheckConstraint("(currency IS NULL) = (currency_decimals IS NULL)", name="currency"),
+    Index(
+        "uq_carts_active_customer",
+        "customer_id",
+        unique=True,
+        postgresql_where=text("status = 'active'"),
+    ),
+    Index("ix_carts_expires_at", "expires_at", postgresql_where=text("status = 'active'")),
+)
+
+cart_items = Table(
+    "cart_items",
+    metadata,
+    Column("cart_id", Uuid, ForeignKey("carts.id", ondelete="CASCADE"), primary_key=True),
+    Column("product_id", Text, primary_key=True),
+    Column("name", Text),
+    Column("unit_price", Numeric(18, 3), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("added_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("quantity >= 1", name="quantity"),
+    CheckConstraint("unit_price >= 0", name="unit_price"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("cart_id", Uuid, ForeignKey("carts.id"), nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("currency_decimals", SmallInteger, nullable=False),
+    Column("item_count", BigInteger, nullable=False),
+    Column("total", Numeric(24, 3), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    # One order a cart, whatever the code above does.
+    UniqueConstraint("cart_id"),
+    CheckConstraint("item_count >= 1", name="item_count"),
+    CheckConstraint("total >= 0", name="total"),
+    Index(
+        "ix_orders_customer_id_created_at_id",
+        "customer_id",
+        text("created_at DESC"),
+        text("id DESC"),
+    ),
+)
+
+order_items = Table(
+    "order_items",
+    metadata,
+    Column("order_id", Uuid, ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True),
+    Column("line_no", Integer, primary_key=True, autoincrement=False),
+    Column("product_id", Text, nullable=False),
+    Column("name", Text),
+    Column("unit_price", Numeric(18, 3), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("line_total", Numeric(24, 3), nullable=False),
+    CheckConstraint("quantity >= 1", name="quantity"),
+    CheckConstraint("line_total = unit_price * quantity", name="line_total"),
+)
+
+# The revisions whose images may still run on this schema: what makes a rollback safe.
+schema_compatibility = Table(
+    "schema_compatibility",
+    metadata,
+    Column("revision", Text, primary_key=True),
+)

@@ -1,0 +1,61 @@
+"""What can go wrong, by what a client has to do about it.
+
+CarthubError
+├── InvalidSettings        a variable is missing or wrong; the process ends
+├── MigrationFailed        the schema could not be brought to this version
+├── DatabaseUnavailable    503: nothing was answered, try again later
+└── Refusal                the cart's rules say no; a problem document tells why
+    ├── Invalid            422: the request can never work
+    ├── NotFound           404
+    ├── StateConflict      409: not with the cart as it is now
+    └── PreconditionFailed 412: the cart is not the version that was named
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class CarthubError(Exception):
+    """Any error that this service raises itself."""
+
+
+class InvalidSettings(CarthubError):
+    """A setting is missing or wrong."""
+
+
+class MigrationFailed(CarthubError):
+    """The schema could not be brought to the version of this image."""
+
+
+class DatabaseUnavailable(CarthubError):
+    """PostgreSQL did not answer; a later try may succeed."""
+
+
+class Refusal(CarthubError):
+    """A request that the rules refuse: a stable code, a sentence, and members for the answer."""
+
+    def __init__(self, code: str, detail: str, members: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.members = dict(members or {})
+
+
+class Invalid(Refusal):
+    """A value that no state of the cart would make right; `pointer` names it."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__("validation-failed", detail)
+        self.pointer = pointer
+
+
+class NotFound(Refusal):
+    """The thing named is not there."""
+
+
+class StateConflict(Refusal):
+    """The cart, as it is now, does not allow this."""
+
+
+class PreconditionFailed(Refusal):
+    """The cart has changed since the version that the request names."""

@@ -1,0 +1,105 @@
+"""The only wiring: settings -> database -> use cases -> HTTP. Importing it reads nothing."""
+
+import contextlib
+import importlib.metadata
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from app import db, settings, telemetry
+from app.api import (
+    cart_routes,
+    documentation,
+    info_routes,
+    middleware,
+    openapi,
+    order_routes,
+    problems,
+)
+from app.api.dependencies import Service
+from app.api.health import DatabaseHealth, Readiness
+from app.cart import rules
+from app.cart.service import CartService
+from app.migrations import command
+from app.telemetry import Metrics
+
+_DESCRIPTION = (
+    "Carts, checkout and orders. Errors are problem documents (RFC 9457), money is a decimal"
+    " string, and every cart has a version that its ETag names."
+)
+
+
+def create_app(given: settings.Settings | None = None) -> FastAPI:
+    """Return the application; without settings it reads the environment when it starts."""
+    application = FastAPI(
+        title="Carthub",
+        summary="Shopping carts",
+        description=_DESCRIPTION,
+        version=importlib.metadata.version("carthub"),
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(given),
+    )
+    application.openapi = lambda: openapi.document(application)  # type: ignore[method-assign] # FastAPI's way to extend it
+    for router in (info_routes.router, cart_routes.router, order_routes.router):
+        application.include_router(router)
+    documentation.register(application)
+    problems.register(application)
+    application.add_middleware(middleware.Observed)
+    return application
+
+
+def _lifespan(
+    given: settings.Settings | None,
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(application: FastAPI) -> AsyncIterator[None]:
+        chosen = given
+        if chosen is None:  # uvicorn app.main:app; the launcher does both itself
+            chosen = settings.load()
+            telemetry.configure_logging(chosen.log_level)
+        with running_service(chosen) as service:
+            application.state.service = service
+            yield
+
+    return lifespan
+
+
+@contextlib.contextmanager
+def running_service(chosen: settings.Settings) -> Iterator[Service]:
+    """Lend the parts that live as long as the process; the database is not asked yet."""
+    metrics = Metrics()
+    database = db.Database(chosen, metrics.pool_wait.observe)
+    metrics.watch_pool(database.pool)
+    health = DatabaseHealth(lambda: _checked(database), chosen.health_timeout_seconds)
+    limits = rules.Limits(
+        max_quantity=chosen.cart_max_quantity,
+        max_lines=chosen.cart_max_lines,
+        ttl=timedelta(days=chosen.cart_ttl_days),
+        default_currency=chosen.cart_currency,
+    )
+    executor = ThreadPoolExecutor(chosen.db_pool_size, thread_name_prefix="database")
+    try:
+        yield Service(
+            settings=chosen,
+            carts=CartService(database, limits),
+            metrics=metrics,
+            executor=executor,
+            health=health,
+            readiness=Readiness(),
+        )
+    finally:
+        health.close()
+        executor.shutdown()
+        database.close()
+
+
+def _checked(database: db.Database) -> Mapping[str, str]:
+    with database.connection() as connection:
+        served = command.is_served(connection)
+    return {"database": "ok", "schema": "ok" if served else "not migrated"}
+
+
+app = create_app()

@@ -1,0 +1,494 @@
+"""Carts, orders and the functions that write them.
+
+Revision: 0001
+The functions are copies of app/cart/sql: an old migration stays as it was when the source moves on.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the tables, then the functions, then say which images this schema serves."""
+    _create_carts()
+    _create_orders()
+    op.create_table(
+        "schema_compatibility",
+        sa.Column("revision", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("revision", name="pk_schema_compatibility"),
+    )
+    for statement in FUNCTIONS.values():
+        # Not by way of text(): a colon would be a parameter.
+        op.get_bind().exec_driver_sql(statement)
+    op.execute("INSERT INTO schema_compatibility (revision) VALUES ('0001')")
+
+
+def downgrade() -> None:
+    """Drop everything again."""
+    for name in reversed(FUNCTIONS):
+        op.execute(f"DROP FUNCTION {name}")
+    for table in ("schema_compatibility", "order_items", "orders", "cart_items", "carts"):
+        op.drop_table(table)
+
+
+def _create_carts() -> None:
+    op.create_table(
+        "carts",
+        sa.Column("id", sa.Uuid, nullable=False),
+        sa.Column("customer_id", sa.Text, nullable=False),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("currency", sa.Text),
+        sa.Column("currency_decimals", sa.SmallInteger),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_carts"),
+        sa.CheckConstraint(
+            "status IN ('active', 'checked_out', 'merged', 'expired')", name="ck_carts_status"
+        ),
+        sa.CheckConstraint(
+            "(currency IS NULL) = (currency_decimals IS NULL)", name="ck_carts_currency"
+        ),
+    )
+    op.create_index(
+        "uq_carts_active_customer",
+        "carts",
+        ["customer_id"],
+        unique=True,
+        postgresql_where=sa.text("status = 'active'"),
+    )
+    op.create_index(
+        "ix_carts_expires_at",
+        "carts",
+        ["expires_at"],
+        postgresql_where=sa.text("status = 'active'"),
+    )
+    op.create_table(
+        "cart_items",
+        sa.Column("cart_id", sa.Uuid, nullable=False),
+        sa.Column("product_id", sa.Text, nullable=False),
+        sa.Column("name", sa.Text),
+        sa.Column("unit_price", sa.Numeric(18, 3), nullable=False),
+        sa.Column("quantity", sa.Integer, nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("cart_id", "product_id", name="pk_cart_items"),
+        sa.ForeignKeyConstraint(
+            ["cart_id"], ["carts.id"], name="fk_cart_items_cart_id", ondelete="CASCADE"
+        ),
+        sa.CheckConstraint("quantity >= 1", name="ck_cart_items_quantity"),
+        sa.CheckConstraint("unit_price >= 0", name="ck_cart_items_unit_price"),
+    )
+
+
+def _create_orders() -> None:
+    op.create_table(
+        "orders",
+        sa.Column("id", sa.Uuid, nullable=False),
+        sa.Column("cart_id", sa.Uuid, nullable=False),
+        sa.Column("customer_id", sa.Text, nullable=False),
+        sa.Column("currency", sa.Text, nullable=False),
+        sa.Column("currency_decimals", sa.SmallInteger, nullable=False),
+        sa.Column("item_count", sa.BigInteger, nullable=False),
+        sa.Column("total", sa.Numeric(24, 3), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_orders"),
+        sa.UniqueConstraint("cart_id", name="uq_orders_cart_id"),
+        sa.ForeignKeyConstraint(["cart_id"], ["carts.id"], name="fk_orders_cart_id"),
+        sa.CheckConstraint("item_count >= 1", name="ck_orders_item_count"),
+        sa.CheckConstraint("total >= 0", name="ck_orders_total"),
+    )
+    op.create_index(
+        "ix_orders_customer_id_created_at_id",
+        "orders",
+        ["customer_id", sa.text("created_at DESC"), sa.text("id DESC")],
+    )
+    op.create_table(
+        "order_items",
+        sa.Column("order_id", sa.Uuid, nullable=False),
+        sa.Column("line_no", sa.Integer, nullable=False),
+        sa.Column("product_id", sa.Text, nullable=False),
+        sa.Column("name", sa.Text),
+        sa.Column("unit_price", sa.Numeric(18, 3), nullable=False),
+        sa.Column("quantity", sa.Integer, nullable=False),
+        sa.Column("line_total", sa.Numeric(24, 3), nullable=False),
+        sa.PrimaryKeyConstraint("order_id", "line_no", name="pk_order_items"),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["orders.id"], name="fk_order_items_order_id", ondelete="CASCADE"
+        ),
+        sa.CheckConstraint("quantity >= 1", name="ck_order_items_quantity"),
+        sa.CheckConstraint("line_total = unit_price * quantity", name="ck_order_items_line_total"),
+    )
+
+
+# In the order of creation: a function comes after those it calls.
+FUNCTIONS = {
+    "cart_tag_v1": """
+-- What the strong ETag of a cart holds; 'empty' means no active cart.
+CREATE FUNCTION cart_tag_v1(p_cart carts) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_cart.id IS NULL THEN 'empty' ELSE p_cart.id || '.' || p_cart.version END
+$$
+""",
+    "cart_document_v1": """
+-- The cart as clients see it, prices with exactly the currency's decimals.
+-- The columns come from the row that is passed in, the lines from the caller's snapshot.
+CREATE FUNCTION cart_document_v1(p_cart carts) RETURNS json
+LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'cart_id', p_cart.id,
+        'customer_id', p_cart.customer_id,
+        'currency', p_cart.currency,
+        'items', coalesce(
+            json_agg(
+                json_build_object(
+                    'product_id', i.product_id,
+                    'name', i.name,
+                    'unit_price', round(i.unit_price, p_cart.currency_decimals)::text,
+                    'quantity', i.quantity,
+                    'line_total',
+                    round(i.unit_price * i.quantity, p_cart.currency_decimals)::text
+                ) ORDER BY i.added_at, i.product_id
+            ),
+            '[]'
+        ),
+        'item_count', coalesce(sum(i.quantity), 0),
+        'line_count', count(*),
+        'total',
+        coalesce(round(sum(i.unit_price * i.quantity), p_cart.currency_decimals), 0)::text,
+        'version', p_cart.version,
+        'updated_at', p_cart.updated_at,
+        'expires_at', p_cart.expires_at
+    )
+    FROM cart_items AS i
+    WHERE i.cart_id = p_cart.id
+$$
+""",
+    "cart_read_v1": """
+-- One statement, one snapshot: the lines belong to the version. NULL without an active cart.
+CREATE FUNCTION cart_read_v1(p_customer_id text) RETURNS json
+LANGUAGE sql STABLE AS $$
+    SELECT json_build_object('tag', cart_tag_v1(c), 'cart', cart_document_v1(c))
+    FROM carts AS c
+    WHERE c.customer_id = p_customer_id AND c.status = 'active' AND c.expires_at > now()
+$$
+""",
+    "cart_lock_v1": """
+-- The customer's active cart, locked until the transaction ends; all NULL when there is none.
+-- A cart past its time is marked so here, and then counts as none.
+CREATE FUNCTION cart_lock_v1(p_customer_id text) RETURNS carts
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts;
+BEGIN
+    SELECT * INTO v_cart FROM carts
+    WHERE customer_id = p_customer_id AND status = 'active'
+    FOR UPDATE;
+    IF v_cart.expires_at <= clock_timestamp() THEN
+        UPDATE carts SET status = 'expired', version = version + 1, updated_at = clock_timestamp()
+        WHERE id = v_cart.id;
+        RETURN NULL;
+    END IF;
+    RETURN v_cart;
+END
+$$
+""",
+    "cart_refuses_tags_v1": """
+-- The refusal when If-Match names other versions than this; NULL when the write may go on.
+CREATE FUNCTION cart_refuses_tags_v1(p_cart carts, p_tags text []) RETURNS json
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT json_build_object(
+        'outcome', 'precondition-failed',
+        'tag', cart_tag_v1(p_cart),
+        'current_version', coalesce(p_cart.version, 0)
+    )
+    WHERE NOT (
+        cart_tag_v1(p_cart) = ANY (p_tags)
+        OR ('*' = ANY (p_tags) AND p_cart.id IS NOT NULL)
+    )
+$$
+""",
+    "cart_changed_v1": """
+-- Count a change of a locked cart, prolong its life, and answer what GET would answer now.
+CREATE FUNCTION cart_changed_v1(p_cart_id uuid, p_ttl interval) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts;
+    -- Without lines a cart has no currency.
+    v_has_lines boolean := EXISTS (SELECT FROM cart_items WHERE cart_id = p_cart_id);
+BEGIN
+    UPDATE carts
+    SET version = version + 1,
+        currency = CASE WHEN v_has_lines THEN currency END,
+        currency_decimals = CASE WHEN v_has_lines THEN currency_decimals END,
+        updated_at = clock_timestamp(),
+        expires_at = clock_timestamp() + p_ttl
+    WHERE id = p_cart_id
+    RETURNING * INTO v_cart;
+    RETURN json_build_object(
+        'outcome', 'done', 'tag', cart_tag_v1(v_cart), 'cart', cart_document_v1(v_cart)
+    );
+END
+$$
+""",
+    "cart_add_item_v1": """
+-- Add pieces of a product, in one round trip. The cart row is locked first, so that adds to one
+-- cart follow each other; nothing is written before the last refusal.
+-- p_currency NULL: the cart's own. p_price_decimals: how many the price has, checked against it.
+CREATE FUNCTION cart_add_item_v1(
+    p_customer_id text,
+    p_product_id text,
+    p_name text,
+    p_unit_price numeric,
+    p_price_decimals integer,
+    p_currency text,
+    p_currency_decimals integer,
+    p_quantity integer,
+    p_max_quantity integer,
+    p_max_lines integer,
+    p_ttl interval,
+    p_tags text []
+) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts;
+    v_line cart_items;
+    v_refusal json;
+    v_result json;
+    v_old_price text;
+BEGIN
+    LOOP
+        v_cart := cart_lock_v1(p_customer_id);
+        v_refusal := cart_refuses_tags_v1(v_cart, p_tags);
+        IF v_refusal IS NOT NULL THEN
+            RETURN v_refusal;
+        END IF;
+        EXIT WHEN v_cart.id IS NOT NULL;
+        IF p_currency IS NULL THEN
+            RETURN json_build_object('outcome', 'currency-needed');
+        END IF;
+        INSERT INTO carts (id, customer_id, status, version, created_at, updated_at, expires_at)
+        VALUES (
+            gen_random_uuid(), p_customer_id, 'active', 0,
+            clock_timestamp(), clock_timestamp(), clock_timestamp() + p_ttl
+        )
+        ON CONFLICT (customer_id) WHERE status = 'active' DO NOTHING
+        RETURNING * INTO v_cart;
+        -- Another transaction made it meanwhile: lock that one.
+        EXIT WHEN v_cart.id IS NOT NULL;
+    END LOOP;
+
+    IF v_cart.currency IS NULL AND p_currency IS NULL THEN
+        RETURN json_build_object('outcome', 'currency-needed');
+    ELSIF v_cart.currency <> p_currency THEN
+        RETURN json_build_object('outcome', 'currency-mismatch', 'currency', v_cart.currency);
+    ELSIF p_price_decimals > coalesce(v_cart.currency_decimals, p_currency_decimals) THEN
+        RETURN json_build_object(
+            'outcome', 'price-decimals',
+            'currency', v_cart.currency,
+            'decimals', v_cart.currency_decimals
+        );
+    END IF;
+
+    SELECT * INTO v_line FROM cart_items
+    WHERE cart_id = v_cart.id AND product_id = p_product_id;
+    IF v_line.quantity + p_quantity > p_max_quantity THEN
+        RETURN json_build_object('outcome', 'quantity-limit', 'quantity', v_line.quantity);
+    ELSIF v_line.cart_id IS NULL
+        AND (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) >= p_max_lines THEN
+        RETURN json_build_object('outcome', 'line-limit');
+    END IF;
+
+    IF v_cart.currency IS NULL THEN
+        UPDATE carts SET currency = p_currency, currency_decimals = p_currency_decimals
+        WHERE id = v_cart.id;
+    END IF;
+    INSERT INTO cart_items AS i (cart_id, product_id, name, unit_price, quantity, added_at)
+    VALUES (v_cart.id, p_product_id, p_name, p_unit_price, p_quantity, clock_timestamp())
+    ON CONFLICT (cart_id, product_id) DO UPDATE
+    SET quantity = i.quantity + excluded.quantity,
+        unit_price = excluded.unit_price,
+        name = coalesce(excluded.name, i.name);
+
+    v_result := cart_changed_v1(v_cart.id, p_ttl);
+    IF v_line.unit_price <> p_unit_price THEN
+        v_old_price := round(v_line.unit_price, v_cart.currency_decimals)::text;
+    END IF;
+    RETURN json_build_object(
+        'outcome', 'done',
+        'tag', v_result -> 'tag',
+        'cart', v_result -> 'cart',
+        'old_price', v_old_price
+    );
+END
+$$
+""",
+    "cart_set_quantity_v1": """
+-- Set a line's quantity, in one round trip. The same quantity again changes nothing.
+CREATE FUNCTION cart_set_quantity_v1(
+    p_customer_id text, p_product_id text, p_quantity integer, p_ttl interval, p_tags text []
+) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts := cart_lock_v1(p_customer_id);
+    v_refusal json := cart_refuses_tags_v1(v_cart, p_tags);
+    v_quantity integer;
+BEGIN
+    IF v_refusal IS NOT NULL THEN
+        RETURN v_refusal;
+    END IF;
+    SELECT quantity INTO v_quantity FROM cart_items
+    WHERE cart_id = v_cart.id AND product_id = p_product_id;
+    IF v_quantity IS NULL THEN
+        RETURN json_build_object('outcome', 'item-not-found');
+    ELSIF v_quantity = p_quantity THEN
+        RETURN json_build_object(
+            'outcome', 'done', 'tag', cart_tag_v1(v_cart), 'cart', cart_document_v1(v_cart)
+        );
+    END IF;
+    UPDATE cart_items SET quantity = p_quantity
+    WHERE cart_id = v_cart.id AND product_id = p_product_id;
+    RETURN cart_changed_v1(v_cart.id, p_ttl);
+END
+$$
+""",
+    "cart_remove_item_v1": """
+-- Remove a line, in one round trip.
+CREATE FUNCTION cart_remove_item_v1(
+    p_customer_id text, p_product_id text, p_ttl interval, p_tags text []
+) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts := cart_lock_v1(p_customer_id);
+    v_refusal json := cart_refuses_tags_v1(v_cart, p_tags);
+BEGIN
+    IF v_refusal IS NOT NULL THEN
+        RETURN v_refusal;
+    END IF;
+    DELETE FROM cart_items WHERE cart_id = v_cart.id AND product_id = p_product_id;
+    IF NOT found THEN
+        RETURN json_build_object('outcome', 'item-not-found');
+    END IF;
+    RETURN cart_changed_v1(v_cart.id, p_ttl);
+END
+$$
+""",
+    "cart_clear_v1": """
+-- Remove every line, in one round trip. An empty cart stays as it is.
+CREATE FUNCTION cart_clear_v1(p_customer_id text, p_ttl interval, p_tags text []) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts := cart_lock_v1(p_customer_id);
+    v_refusal json := cart_refuses_tags_v1(v_cart, p_tags);
+BEGIN
+    IF v_refusal IS NOT NULL THEN
+        RETURN v_refusal;
+    END IF;
+    DELETE FROM cart_items WHERE cart_id = v_cart.id;
+    IF NOT found THEN
+        RETURN json_build_object('outcome', 'done', 'tag', cart_tag_v1(v_cart));
+    END IF;
+    RETURN cart_changed_v1(v_cart.id, p_ttl);
+END
+$$
+""",
+    "order_document_v1": """
+-- The order as clients see it, prices with exactly the currency's decimals. NULL when unknown.
+CREATE FUNCTION order_document_v1(p_order_id uuid) RETURNS json
+LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'order_id', o.id,
+        'cart_id', o.cart_id,
+        'customer_id', o.customer_id,
+        'currency', o.currency,
+        'items', (
+            SELECT json_agg(
+                json_build_object(
+                    'line_no', i.line_no,
+                    'product_id', i.product_id,
+                    'name', i.name,
+                    'unit_price', round(i.unit_price, o.currency_decimals)::text,
+                    'quantity', i.quantity,
+                    'line_total', round(i.line_total, o.currency_decimals)::text
+                ) ORDER BY i.line_no
+            )
+            FROM order_items AS i
+            WHERE i.order_id = o.id
+        ),
+        'item_count', o.item_count,
+        'total', round(o.total, o.currency_decimals)::text,
+        'created_at', o.created_at
+    )
+    FROM orders AS o
+    WHERE o.id = p_order_id
+$$
+""",
+    "cart_checkout_v1": """
+-- Make the active cart an order, in one transaction: lock, read the lines inside the lock, copy
+-- them with their prices. The cart row stays, and the next add opens a new one.
+CREATE FUNCTION cart_checkout_v1(
+    p_customer_id text, p_expected_total numeric, p_tags text []
+) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_cart carts := cart_lock_v1(p_customer_id);
+    v_refusal json := cart_refuses_tags_v1(v_cart, p_tags);
+    v_total numeric;
+    v_item_count bigint;
+    v_order_id uuid;
+BEGIN
+    IF v_refusal IS NOT NULL THEN
+        RETURN v_refusal;
+    END IF;
+    SELECT sum(unit_price * quantity), sum(quantity) INTO v_total, v_item_count
+    FROM cart_items WHERE cart_id = v_cart.id;
+    IF v_total IS NULL THEN
+        RETURN json_build_object(
+            'outcome', 'cart-empty',
+            'last_order_id', (
+                SELECT id FROM orders WHERE customer_id = p_customer_id
+                ORDER BY created_at DESC, id DESC LIMIT 1
+            )
+        );
+    ELSIF v_total <> p_expected_total THEN
+        RETURN json_build_object(
+            'outcome', 'cart-changed',
+            'current_total', round(v_total, v_cart.currency_decimals)::text,
+            'currency', v_cart.currency
+        );
+    END IF;
+
+    INSERT INTO orders (
+        id, cart_id, customer_id, currency, currency_decimals, item_count, total, created_at
+    )
+    VALUES (
+        gen_random_uuid(), v_cart.id, p_customer_id, v_cart.currency, v_cart.currency_decimals,
+        v_item_count, v_total, clock_timestamp()
+    )
+    ON CONFLICT (cart_id) DO NOTHING
+    RETURNING id INTO v_order_id;
+    IF v_order_id IS NULL THEN
+        -- The database has an order for this cart already: that one is the answer.
+        SELECT id INTO v_order_id FROM orders WHERE cart_id = v_cart.id;
+    ELSE
+        INSERT INTO order_items (
+            order_id, line_no, product_id, name, unit_price, quantity, line_total
+        )
+        SELECT
+            v_order_id, row_number() OVER (ORDER BY added_at, product_id),
+            product_id, name, unit_price, quantity, unit_price * quantity
+        FROM cart_items WHERE cart_id = v_cart.id;
+    END IF;
+    UPDATE carts
+    SET status = 'checked_out', version = version + 1, updated_at = clock_timestamp()
+    WHERE id = v_cart.id;
+    RETURN json_build_object('outcome', 'done', 'order', order_document_v1(v_order_id));
+END
+$$
+""",
+}

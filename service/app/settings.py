@@ -1,0 +1,93 @@
+"""What the environment may say, in one place; nothing is read until `load` is called."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import InvalidSettings
+from app.urls import parse_url
+
+
+class Settings(BaseSettings):
+    """The service's settings; the variable is the field's name in capitals."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    database_url: SecretStr = Field(description="PostgreSQL, `postgresql://user:password@host/db`")
+    db_credentials_dir: Path | None = Field(
+        default=None,
+        description="Folder with a file DATABASE_URL, read at every new connection; it wins",
+    )
+    db_owner_role: str = Field(
+        default="carthub_owner", description="Role that owns the tables; used by `migrate` only"
+    )
+    db_pool_size: int = Field(
+        default=5, ge=1, description="Threads that use the database, each with a connection"
+    )
+    db_pool_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="How long a request waits for a connection"
+    )
+    db_connect_timeout_seconds: int = Field(
+        default=3, ge=1, description="How long opening a connection may take"
+    )
+    db_statement_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="When PostgreSQL ends a statement, waits for locks included"
+    )
+    health_timeout_seconds: float = Field(
+        default=1.0, gt=0, description="How long /health waits for the database"
+    )
+    environment: Literal["development", "production"] = Field(
+        default="development", description="In development /metrics is on the API port too"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="Least severe event that is logged"
+    )
+    host: str = Field(default="0.0.0.0", description="Address the API listens on")  # noqa: S104 - a pod's only interface
+    port: int = Field(default=8000, ge=0, le=65535, description="Port of the API")
+    metrics_port: int = Field(default=9090, ge=0, le=65535, description="Port of /metrics")
+    shutdown_timeout_seconds: int = Field(
+        default=20, ge=1, description="How long requests may finish after SIGTERM"
+    )
+    drain_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="How long after SIGTERM the API still accepts, while readiness says no",
+    )
+    termination_log: Path = Field(
+        default=Path("/dev/termination-log"), description="Where `migrate` says why it failed"
+    )
+    cart_currency: str | None = Field(
+        default=None, pattern=r"^[A-Z]{3}$", description="Currency of an add that names none"
+    )
+    cart_ttl_days: int = Field(default=30, ge=1, description="Life of a cart after its last change")
+    cart_max_quantity: int = Field(default=999, ge=1, le=1_000_000, description="Pieces in a line")
+    cart_max_lines: int = Field(default=500, ge=1, le=10_000, description="Lines in a cart")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: SecretStr) -> SecretStr:
+        try:
+            parse_url(url.get_secret_value())
+        except InvalidSettings as error:
+            raise ValueError(str(error).removeprefix("DATABASE_URL ")) from None
+        return url
+
+
+def load() -> Settings:
+    """Return the settings of the environment, or say by name which variable is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidSettings(", ".join(_sentence(detail) for detail in error.errors())) from None
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    name = str(detail["loc"][0]).upper()
+    if detail["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name}: {detail['msg'].removeprefix('Value error, ')}"

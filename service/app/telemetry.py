@@ -1,0 +1,126 @@
+"""What an operator of the service sees: JSON logs, trace ids and Prometheus metrics."""
+
+import contextlib
+import contextvars
+import logging
+import re
+import secrets
+from collections.abc import Iterator
+
+import structlog
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+)
+from sqlalchemy.pool import QueuePool
+
+# OpenTelemetry's advice for http.server.request.duration.
+_DURATION_BUCKETS = (
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+)  # fmt: skip
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_NO_TRACE = "0" * 32
+
+_trace_id: contextvars.ContextVar[str] = contextvars.ContextVar("trace_id", default=_NO_TRACE)
+
+
+class Metrics:
+    """The metrics of one process. Labels never name a customer, a product or an order."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.request_duration = Histogram(
+            "http_server_request_duration_seconds",
+            "Duration of HTTP requests",
+            ("http_request_method", "http_route", "http_response_status_code"),
+            buckets=_DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self.items_added = Counter(
+            "carthub_items_added", "Pieces added to carts", registry=self.registry
+        )
+        self.checkouts = Counter(
+            "carthub_checkouts", "Orders made of carts", registry=self.registry
+        )
+        self.refusals = Counter(
+            "carthub_refusals",
+            "Requests refused, by the problem's code",
+            ("code",),
+            registry=self.registry,
+        )
+
+        self.pool_wait = Histogram(
+            "carthub_db_pool_wait_seconds",
+            "How long a request waited for a connection",
+            buckets=_DURATION_BUCKETS,
+            registry=self.registry,
+        )
+
+    def watch_pool(self, pool: QueuePool) -> None:
+        """Show the state of the connection pool."""
+        for name, text, read in (
+            ("size", "Connections that the pool keeps", pool.size),
+            ("checked_out", "Connections in use", pool.checkedout),
+            ("overflow", "Connections open beyond the size; negative: not opened", pool.overflow),
+        ):
+            gauge = Gauge(f"carthub_db_pool_{name}", text, registry=self.registry)
+            gauge.set_function(read)
+
+
+def trace_id() -> str:
+    """Return the id of the trace that the running request belongs to."""
+    return _trace_id.get()
+
+
+@contextlib.contextmanager
+def traced(traceparent: str | None) -> Iterator[str]:
+    """Join the caller's trace, or begin one; every log line inside carries its id."""
+    found = _TRACEPARENT.fullmatch(traceparent or "")
+    is_usable = found is not None and found[1] != _NO_TRACE
+    joined = found[1] if found is not None and is_usable else secrets.token_hex(16)
+    token = _trace_id.set(joined)
+    try:
+        with structlog.contextvars.bound_contextvars(trace_id=joined):
+            yield joined
+    finally:
+        _trace_id.reset(token)
+
+
+def configure_logging(level: str) -> None:
+    """Write every log line as one JSON object to standard output, libraries' lines included."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # Without local variables: those are carts and credentials.
+                structlog.processors.ExceptionRenderer(
+                    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+                ),
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # Alembic says every step; the migration says what it did.
+    logging.getLogger("alembic").setLevel(max(logging.WARNING, root.level))

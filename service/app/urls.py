@@ -1,0 +1,20 @@
+"""The database URL in the forms that people write it."""
+
+from sqlalchemy import exc
+from sqlalchemy.engine import URL, make_url
+
+from app.errors import InvalidSettings
+
+
+def parse_url(text: str) -> URL:
+    """Return the URL for psycopg2; SQLAlchemy would take `postgresql://` for psycopg 3."""
+    try:
+        url = make_url(text)
+    except (exc.ArgumentError, ValueError):
+        # The text may hold a password: no cause, no value.
+        raise InvalidSettings("DATABASE_URL is not a URL") from None
+    if url.drivername not in {"postgresql", "postgres", "postgresql+psycopg2"}:
+        raise InvalidSettings(
+            f"DATABASE_URL starts with {url.drivername}://, must be postgresql://"
+        )
+    return url.set(drivername="postgresql+psycopg2")

@@ -1,0 +1,169 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import httpx2
+import pytest
+
+from app.__main__ import main
+from tests.support import carts
+
+_ROOT = Path(carts.__file__).parents[2]
+
+
+def _line(output: IO[str] | None, event: str) -> dict[str, Any]:
+    """Return the log line of an event, waiting for it."""
+    assert output is not None
+    seen = []
+    for text in output:
+        seen.append(text)
+        if f'"event": "{event}"' in text:
+            found: dict[str, Any] = json.loads(text)
+            return found
+    raise AssertionError(f"no line {event!r} in {seen}")
+
+
+@pytest.mark.parametrize("arguments", [("-m", "app"), ("-m", "app", "serve")])
+def test_service_serves_until_sigterm(migrated_url: str, arguments: tuple[str, ...]) -> None:
+    environment = carts.service_environment(migrated_url, ENVIRONMENT="production")
+    with carts.service_process(*arguments, environment=environment) as process:
+        listening = _line(process.stdout, "listening")
+        api = f"http://127.0.0.1:{listening['port']}"
+        metrics = f"http://127.0.0.1:{listening['metrics_port']}/metrics"
+        with httpx2.Client() as client:
+            assert client.get(f"{api}/health").status_code == 200
+            assert client.get(f"{api}/metrics").status_code == 404
+            assert "http_server_request_duration_seconds" in client.get(metrics).text
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_draining_service_answers_before_it_stops(migrated_url: str) -> None:
+    environment = carts.service_environment(migrated_url, DRAIN_SECONDS="1.5")
+    with carts.service_process("-m", "app", environment=environment) as process:
+        port = _line(process.stdout, "listening")["port"]
+        process.send_signal(signal.SIGTERM)
+        _line(process.stdout, "draining")
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            assert client.get("/health/ready").status_code == 503
+            assert client.get("/").status_code == 200
+        assert process.wait(20) == 0
+
+
+def test_request_under_way_is_answered_after_sigterm(migrated_url: str) -> None:
+    environment = carts.service_environment(migrated_url)
+    body = '{"customer_id":"slow","product_id":"p","unit_price":1,"currency":"EUR","quantity":1}'
+    request = (
+        "POST /api/v1/cart/items HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    with (
+        carts.service_process("-m", "app", environment=environment) as process,
+        carts.open_transaction(migrated_url) as holder,
+    ):
+        port = _line(process.stdout, "listening")["port"]
+        holder.exec_driver_sql("LOCK TABLE carts")
+        with socket.create_connection(("127.0.0.1", port)) as waiting:
+            waiting.sendall(request.encode())
+            carts.wait_until(lambda: _is_waiting(migrated_url))
+            process.send_signal(signal.SIGTERM)
+            holder.rollback()
+            with waiting.makefile() as answer:
+                assert answer.readline() == "HTTP/1.1 201 Created\n"
+        assert process.wait(20) == 0
+
+
+def _is_waiting(url: str) -> bool:
+    return bool(carts.run_sql(url, "SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+
+def test_uvicorn_starts_it_as_the_original_description_says(migrated_url: str) -> None:
+    environment = carts.service_environment(migrated_url)
+    arguments = ("-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", "0")
+    with carts.service_process(*arguments, environment=environment) as process:
+        assert process.stdout is not None
+        text = next(text for text in process.stdout if "Uvicorn running on" in text)
+        address = text.partition("running on ")[2].split()[0]
+        with httpx2.Client() as client:
+            assert client.get(f"{address}/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "DATABASE_URL is missing"),
+        ("mysql://u:canary@h/d", "DATABASE_URL: starts with mysql://, must be postgresql://"),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_wrong_setting_is_named_at_once(url: str, said: str, command: str) -> None:
+    done = _run("-m", "app", command, environment=carts.service_environment(url))
+    assert (done.returncode, done.stderr.strip()) == (2, said)
+
+
+def test_importing_the_application_reads_nothing() -> None:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    assert _run("-c", "import app.main", environment=environment).returncode == 0
+
+
+def test_migrate_command_makes_the_tables(empty_url: str) -> None:
+    environment = carts.service_environment(empty_url)
+    for _ in range(2):
+        done = _run("-m", "app", "migrate", environment=environment)
+        assert done.returncode == 0, done.stderr
+    assert carts.run_sql(empty_url, "SELECT count(*) FROM carts") == [(0,)]
+
+
+def test_failed_migration_leaves_its_reason(empty_url: str, tmp_path: Path) -> None:
+    reason = tmp_path / "termination-log"
+    environment = carts.service_environment(
+        empty_url, DB_OWNER_ROLE="nobody_s_role", TERMINATION_LOG=str(reason)
+    )
+    done = _run("-m", "app", "migrate", environment=environment)
+    assert done.returncode == 1
+    assert 'GRANT "nobody_s_role" TO "carthub_app";' in reason.read_text()
+    password = empty_url.split(":")[2].partition("@")[0]
+    assert password not in done.stdout + done.stderr + reason.read_text()
+
+
+def test_tests_run_in_the_folder_of_the_service() -> None:
+    done = _run(
+        *("-m", "pytest", "tests/", "-q", "-p", "no:cacheprovider"),
+        *("-k", "test_root_answers_without_a_database"),
+        environment={**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_requirements_of_the_service_resolve_to_the_lock() -> None:
+    text = (_ROOT / "service" / "requirements.txt").read_text()
+    [reference] = [line for line in text.splitlines() if line.startswith("-r ")]
+    lock = (_ROOT / "service" / reference.removeprefix("-r ")).resolve()
+    assert lock == _ROOT / "requirements" / "service.lock"
+    assert "fastapi==" in lock.read_text()
+
+
+def test_console_script_is_the_same_command() -> None:
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"]["carthub-service"] == f"app.__main__:{main.__name__}"
+    done = _run("-m", "app", "--help", environment=carts.service_environment(""))
+    assert "{serve,migrate}" in done.stdout
+
+
+def _run(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=_ROOT / "service",
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )

@@ -1,0 +1,180 @@
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy.engine import URL
+
+from app import db, settings
+from app.errors import DatabaseUnavailable, InvalidSettings
+from app.urls import parse_url
+from tests.support import carts
+
+if TYPE_CHECKING:
+    from carthub_dev.database import DatabaseServer
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+def test_every_spelling_of_the_scheme_opens(migrated_url: str, scheme: str) -> None:
+    url = migrated_url.replace("postgresql+psycopg2", scheme)
+    with carts.running_client(carts.settings_for(url)) as client:
+        assert client.get("/health").status_code == 200
+
+
+def test_parts_of_the_url_reach_the_driver() -> None:
+    url = parse_url("postgres://us%40er:p%3Aw@h:1/d?sslmode=verify-full&options=-c%20geqo%3Doff")
+    arguments = db._arguments(url, {"options": "-c timezone=UTC", "connect_timeout": 3})  # noqa: SLF001 - pure
+    assert arguments == {
+        "user": "us@er",
+        "password": "p:w",
+        "host": "h",
+        "port": 1,
+        "dbname": "d",
+        "sslmode": "verify-full",
+        "options": "-c timezone=UTC -c geqo=off",
+        "connect_timeout": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u:canary@h/d", "canary", "postgresql+asyncpg://u:canary@h/d"]
+)
+def test_other_urls_are_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        parse_url(url)
+    assert "canary" not in str(refused.value)
+
+
+def test_missing_url_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(InvalidSettings, match=r"^DATABASE_URL is missing$"):
+        settings.load()
+
+
+def test_file_is_read_at_every_new_connection(
+    database_server: "DatabaseServer", own_url: str, tmp_path: Path
+) -> None:
+    name = own_url.rpartition("/")[2]
+    logins = [f"login_{secrets.token_hex(4)}" for _ in range(2)]
+    for login in logins:
+        database_server.create_login(login, f"pw-{login}")
+    file = tmp_path / "DATABASE_URL"
+    file.write_text(database_server.url_for(logins[0], f"pw-{logins[0]}", database=name))
+    chosen = carts.settings_for("postgresql://u:stale@127.0.0.1:1/x", db_credentials_dir=tmp_path)
+    database = db.Database(chosen)
+    try:
+        assert _user(database) == logins[0]
+        file.write_text(database_server.url_for(logins[1], f"pw-{logins[1]}", database=name))
+        # A session that works is kept; only new ones log in anew.
+        assert _user(database) == logins[0]
+        with database.connection() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+            assert _user(database) == logins[1]
+    finally:
+        database.close()
+        for login in logins:
+            database_server.execute(f"DROP ROLE {login}")
+
+
+def test_service_outlives_a_changed_password(
+    database_server: "DatabaseServer", own_url: str, tmp_path: Path
+) -> None:
+    name, login = own_url.rpartition("/")[2], f"login_{secrets.token_hex(4)}"
+
+    def rotate(password: str) -> None:
+        database_server.create_login(login, password)
+        url = database_server.url_for(login, password, database=name)
+        (tmp_path / "DATABASE_URL").write_text(url)
+
+    rotate("first")
+    chosen = carts.settings_for(own_url, db_credentials_dir=tmp_path)
+    with carts.running_client(chosen) as client:
+        shopper = carts.new_shopper(client)
+        assert shopper.add().status_code == 201
+        rotate("second/%:@")
+        assert shopper.add().status_code == 201
+        _end_sessions(database_server, login)
+        carts.wait_until(lambda: shopper.add().status_code == 201)
+        assert shopper.add().status_code == 201
+    carts.wait_until(lambda: not _end_sessions(database_server, login))
+    database_server.execute(f"DROP ROLE {login}")
+
+
+def test_refused_login_reads_the_file_again_and_tries_once_more(
+    database_server: "DatabaseServer", own_url: str
+) -> None:
+    class Rotating(db.Credentials):
+        """As if the file were replaced between two reads."""
+
+        def url(self) -> URL:
+            reads.append(1)
+            return parse_url(own_url if len(reads) > 1 else wrong)
+
+    reads: list[int] = []
+    wrong = database_server.url_for("carthub_app", "wrong", database=own_url.rpartition("/")[2])
+    credentials = Rotating("", None)
+    db.open_connection(credentials, connect_timeout_seconds=3, options="").close()
+    assert len(reads) == 2
+
+
+def test_password_that_stays_wrong_is_tried_twice_and_unavailable(
+    database_server: "DatabaseServer",
+) -> None:
+    database = db.Database(carts.settings_for(database_server.url_for("carthub_app", "canary")))
+    with pytest.raises(DatabaseUnavailable) as refused, database.connection():
+        pass
+    assert "canary" not in str(refused.value)
+    database.close()
+
+
+def test_lost_connections_cost_one_answer_at_most(
+    database_server: "DatabaseServer", own_url: str
+) -> None:
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shopper = carts.new_shopper(client)
+        assert shopper.add().status_code == 201
+        _end_sessions(database_server, "carthub_app", own_url.rpartition("/")[2])
+        statuses = [shopper.add().status_code for _ in range(5)]
+    assert statuses.count(503) <= 1
+    assert statuses[1:] == [201] * 4
+
+
+def test_rested_connection_is_asked_before_it_is_used(
+    database_server: "DatabaseServer", own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_IDLE_SECONDS", 0.0)
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shopper = carts.new_shopper(client)
+        assert shopper.add().status_code == 201
+        _end_sessions(database_server, "carthub_app", own_url.rpartition("/")[2])
+        assert [shopper.add().status_code for _ in range(3)] == [201] * 3
+
+
+def test_demoted_primary_is_left(database_server: "DatabaseServer", own_url: str) -> None:
+    name = own_url.rpartition("/")[2]
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shopper = carts.new_shopper(client)
+        shopper.add()
+        database_server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        service = client.app.state.service  # type: ignore[attr-defined] # an ASGI app to mypy
+        with service.carts._database.connection() as connection:  # noqa: SLF001 - its session
+            connection.exec_driver_sql("SET default_transaction_read_only = on")
+        assert shopper.add().status_code == 503
+        # The next one finds the primary, although its own session lives on.
+        database_server.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        assert shopper.add().status_code == 201
+
+
+def _user(database: db.Database) -> str:
+    with database.connection() as connection:
+        user: str = connection.exec_driver_sql("SELECT session_user").scalar_one()
+        return user
+
+
+def _end_sessions(server: "DatabaseServer", login: str, database: str | None = None) -> int:
+    found = server.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE usename = %s AND (%s IS NULL OR datname = %s)",
+        [login, database, database],
+    )
+    return len(found)

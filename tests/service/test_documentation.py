@@ -1,0 +1,71 @@
+import re
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+_OPERATIONS = {
+    ("get", "/"): {"200"},
+    ("get", "/health"): {"200", "503"},
+    ("get", "/health/live"): {"200"},
+    ("get", "/health/ready"): {"200", "503"},
+    ("get", "/api/v1/cart/{customer_id}"): {"200", "304", "400", "422", "503"},
+    ("post", "/api/v1/cart/items"): {"201", "400", "409", "412", "415", "422", "503"},
+    ("put", "/api/v1/cart/{customer_id}/items/{product_id}"): {
+        "200", "400", "404", "412", "415", "422", "503",
+    },
+    ("delete", "/api/v1/cart/{customer_id}/items/{product_id}"): {
+        "200", "400", "404", "412", "422", "503",
+    },
+    ("delete", "/api/v1/cart/{customer_id}"): {"204", "400", "412", "422", "503"},
+    ("post", "/api/v1/cart/checkout"): {"201", "400", "409", "412", "415", "422", "503"},
+    ("get", "/api/v1/orders/{order_id}"): {"200", "404", "422", "503"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def document(client: TestClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/openapi.json").json()
+    return found
+
+
+def test_document_is_openapi_3_1_and_has_every_operation(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    operations = {
+        (method, path): set(operation["responses"])
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert operations == {key: statuses | {"500"} for key, statuses in _OPERATIONS.items()}
+
+
+def test_every_error_is_a_problem_document(document: dict[str, Any]) -> None:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                if status >= "400":
+                    assert answer["content"] == {
+                        "application/problem+json": {
+                            "schema": {"$ref": "#/components/schemas/Problem"}
+                        }
+                    }
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert {"code", "errors", "trace_id"} <= set(
+        document["components"]["schemas"]["Problem"]["required"]
+    )
+
+
+def test_every_reference_is_there(document: dict[str, Any]) -> None:
+    names = set(re.findall(r"#/components/schemas/(\w+)", str(document)))
+    assert names <= set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_page_and_its_files_come_from_this_service(client: TestClient, page: str) -> None:
+    answer = client.get(page)
+    assert answer.status_code == 200
+    assert "//" not in re.sub(r"<!--.*?-->", "", answer.text).replace("window.location", "")
+    files = re.findall(r'(?:src|href|spec-url)="(/[^"]+)"', answer.text)
+    assert files
+    for file in files:
+        assert client.get(file).status_code == 200, file

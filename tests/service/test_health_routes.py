@@ -1,0 +1,64 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.support import carts
+from tests.support.carts import problem_of
+
+
+@pytest.fixture
+def nowhere() -> str:
+    return "postgresql://nobody:nothing@127.0.0.1:1/none"
+
+
+def test_health_says_what_it_checked(client: TestClient) -> None:
+    answer = client.get("/health")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}
+
+
+def test_health_fails_without_a_database(nowhere: str) -> None:
+    with carts.running_client(carts.settings_for(nowhere)) as client:
+        answer = client.get("/health")
+    problem = problem_of(answer, 503, "unavailable")
+    assert problem["checks"] == {"database": "unavailable"}
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_health_fails_before_the_migrations(empty_url: str) -> None:
+    with carts.running_client(carts.settings_for(empty_url)) as client:
+        problem = problem_of(client.get("/health"), 503, "unavailable")
+    assert problem["checks"] == {"database": "ok", "schema": "not migrated"}
+
+
+def test_readiness_and_liveness_ask_nobody(nowhere: str) -> None:
+    with carts.running_client(carts.settings_for(nowhere)) as client:
+        assert client.get("/health/ready").json() == {"status": "ok"}
+        assert client.get("/health/live").json() == {"status": "ok"}
+
+
+def test_draining_process_is_not_ready_but_alive_and_answers(migrated_url: str) -> None:
+    with carts.running_client(carts.settings_for(migrated_url)) as client:
+        client.app.state.service.readiness.drain()  # type: ignore[attr-defined] # an ASGI app to mypy
+        problem_of(client.get("/health/ready"), 503, "unavailable")
+        assert client.get("/health/live").status_code == 200
+        assert carts.new_shopper(client).add().status_code == 201
+
+
+def test_hanging_database_is_told_within_its_time_and_recovers(own_url: str) -> None:
+    settings = carts.settings_for(own_url, health_timeout_seconds=0.3)
+    with carts.running_client(settings) as client:
+        assert client.get("/health").status_code == 200
+        with carts.open_transaction(own_url) as holder:
+            holder.exec_driver_sql("LOCK TABLE schema_compatibility")
+            carts.wait_until(lambda: client.get("/health").status_code == 503)
+            started = time.monotonic()
+            # Sixteen at once: one check, one answer for all.
+            with ThreadPoolExecutor(16) as pool:
+                answers = list(pool.map(lambda _: client.get("/health"), range(16)))
+            assert {answer.json()["checks"]["database"] for answer in answers} == {"timeout"}
+            assert time.monotonic() - started < 2
+            assert client.get("/health/live").status_code == 200
+        carts.wait_until(lambda: client.get("/health").status_code == 200)

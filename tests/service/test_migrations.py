@@ -1,0 +1,186 @@
+import importlib.util
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy
+from alembic import autogenerate
+from alembic.runtime.migration import MigrationContext
+
+import app.cart
+from app.cart.tables import metadata
+from app.errors import DatabaseUnavailable, MigrationFailed
+from app.migrations import command
+from tests.support import carts
+
+if TYPE_CHECKING:
+    from carthub_dev.database import DatabaseServer
+
+_SOURCES = sorted((Path(app.cart.__file__).parent / "sql").glob("*.sql"))
+
+
+def _tables(url: str) -> set[str]:
+    rows = carts.run_sql(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {name for (name,) in rows}
+
+
+def _functions(url: str) -> dict[str, str]:
+    rows = carts.run_sql(
+        url,
+        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+    )
+    return dict(rows)
+
+
+def test_tables_are_those_that_the_code_knows(own_url: str) -> None:
+    assert _tables(own_url) == {*metadata.tables, "alembic_version"}
+    assert {"carts", "cart_items", "orders", "order_items"} <= _tables(own_url)
+    engine = sqlalchemy.create_engine(own_url, poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert autogenerate.compare_metadata(context, metadata) == []
+
+
+def test_functions_are_those_of_the_source(own_url: str) -> None:
+    live = _functions(own_url)
+    assert set(live) == {path.stem.partition("_")[2] for path in _SOURCES}
+    for path in _SOURCES:
+        body = re.search(r"\$\$(.*)\$\$", path.read_text(), re.DOTALL)
+        assert body is not None
+        assert live[path.stem.partition("_")[2]] == body[1], path.name
+
+
+def test_migration_holds_copies_of_the_source() -> None:
+    versions = Path(command.__file__).parent / "versions"
+    spec = importlib.util.spec_from_file_location("r1", versions / "0001_carts_and_orders.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert [text.strip() for text in module.FUNCTIONS.values()] == [
+        path.read_text().strip() for path in _SOURCES
+    ]
+
+
+def test_owner_role_owns_everything_whoever_migrates(
+    database_server: "DatabaseServer", empty_url: str
+) -> None:
+    name = empty_url.rpartition("/")[2]
+    database_server.create_login("rotated", "pw")
+    url = database_server.url_for("rotated", "pw", database=name)
+    try:
+        command.migrate(carts.settings_for(url))
+        owners = carts.run_sql(
+            empty_url,
+            "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class"
+            " WHERE relnamespace = 'public'::regnamespace",
+        )
+        assert owners == [("carthub_owner",)]
+        # The other login of the pair can use and migrate them.
+        command.migrate(carts.settings_for(empty_url))
+        with carts.running_client(carts.settings_for(empty_url)) as client:
+            assert carts.new_shopper(client).add().status_code == 201
+    finally:
+        database_server.execute("DROP ROLE rotated")
+
+
+def test_down_and_up_again(own_url: str) -> None:
+    settings = carts.settings_for(own_url)
+    command.downgrade(settings, "base")
+    assert _tables(own_url) == {"alembic_version"}
+    assert _functions(own_url) == {}
+    command.migrate(settings)
+    assert set(metadata.tables) <= _tables(own_url)
+
+
+def test_migrating_twice_changes_nothing(own_url: str) -> None:
+    carts.run_sql(
+        own_url,
+        "INSERT INTO carts VALUES (gen_random_uuid(), 'c', 'active', NULL, NULL, 0,"
+        " now(), now(), now())",
+    )
+    command.migrate(carts.settings_for(own_url))
+    assert carts.run_sql(own_url, "SELECT count(*) FROM carts") == [(1,)]
+
+
+def test_two_at_once_both_succeed(empty_url: str) -> None:
+    settings = carts.settings_for(empty_url)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(command.migrate, settings) for _ in range(4)]:
+            done.result()
+    assert carts.run_sql(empty_url, "SELECT version_num FROM alembic_version") == [
+        (command.head(),)
+    ]
+
+
+def test_login_outside_the_owner_role_is_told_the_sql(
+    database_server: "DatabaseServer", empty_url: str
+) -> None:
+    name = empty_url.rpartition("/")[2]
+    database_server.create_login("out sider", "canary", member_of=None)
+    settings = carts.settings_for(database_server.url_for("out sider", "canary", database=name))
+    try:
+        with pytest.raises(MigrationFailed) as failed:
+            command.migrate(settings)
+        assert "canary" not in str(failed.value)
+        remedy = str(failed.value).partition(f"database {name}: ")[2]
+        assert remedy.startswith('GRANT "carthub_owner" TO "out sider";')
+        # The SQL is complete: run as it stands, it makes the migration work.
+        database_server.execute(remedy, database=name)
+        command.migrate(settings)
+    finally:
+        database_server.execute('DROP ROLE "out sider"')
+
+
+def test_missing_owner_role_is_part_of_that_sql(
+    database_server: "DatabaseServer", empty_url: str
+) -> None:
+    name = empty_url.rpartition("/")[2]
+    settings = carts.settings_for(empty_url, db_owner_role="other_owner")
+    with pytest.raises(MigrationFailed) as failed:
+        command.migrate(settings)
+    remedy = str(failed.value).partition(f"database {name}: ")[2]
+    assert remedy.startswith('CREATE ROLE "other_owner" NOLOGIN;')
+    database_server.execute(remedy, database=name)
+    command.migrate(settings)
+    database_server.drop_database(empty_url)
+    database_server.execute("DROP ROLE other_owner")
+
+
+def test_owner_that_may_not_create_tables_is_told_the_sql(
+    database_server: "DatabaseServer", empty_url: str
+) -> None:
+    name = empty_url.rpartition("/")[2]
+    database_server.execute("CREATE ROLE poor_owner NOLOGIN")
+    database_server.execute("GRANT poor_owner TO carthub_app")
+    settings = carts.settings_for(empty_url, db_owner_role="poor_owner")
+    with pytest.raises(MigrationFailed, match='GRANT USAGE, CREATE ON SCHEMA public TO "poor_'):
+        command.migrate(settings)
+    assert _tables(empty_url) == set()
+    database_server.drop_database(f"{empty_url.rpartition('/')[0]}/{name}")
+    database_server.execute("DROP ROLE poor_owner")
+
+
+def test_newer_database_is_fine_while_it_serves_this_image(own_url: str) -> None:
+    carts.run_sql(own_url, "UPDATE alembic_version SET version_num = '9999'")
+    carts.run_sql(own_url, "INSERT INTO schema_compatibility VALUES ('9999')")
+    command.migrate(carts.settings_for(own_url))
+    assert carts.run_sql(own_url, "SELECT version_num FROM alembic_version") == [("9999",)]
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        assert client.get("/health").status_code == 200
+
+
+def test_newer_database_that_left_this_image_behind_is_refused(own_url: str) -> None:
+    carts.run_sql(own_url, "UPDATE alembic_version SET version_num = '9999'")
+    carts.run_sql(own_url, "UPDATE schema_compatibility SET revision = '9999'")
+    with pytest.raises(MigrationFailed, match="9999, which no longer serves 0001"):
+        command.migrate(carts.settings_for(own_url))
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        assert client.get("/health").status_code == 503
+
+
+def test_database_that_is_away_is_unavailable() -> None:
+    with pytest.raises(DatabaseUnavailable):
+        command.migrate(carts.settings_for("postgresql://u:p@127.0.0.1:1/x"))

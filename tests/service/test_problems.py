@@ -1,0 +1,109 @@
+import threading
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from tests.support import carts
+from tests.support.carts import ITEMS, Shopper, problem_of
+
+_JSON = {"content-type": "application/json"}
+
+
+def test_problem_has_every_member(shopper: Shopper) -> None:
+    answer = shopper.add(quantity=0)
+    document = answer.json()
+    assert document.pop("trace_id")
+    assert document == {
+        "type": "urn:carthub:problem:validation-failed",
+        "title": "The request is not valid",
+        "status": 422,
+        "detail": "must be 1 to 999",
+        "instance": "/api/v1/cart/items",
+        "code": "validation-failed",
+        "errors": [{"pointer": "#/quantity", "detail": "must be 1 to 999"}],
+    }
+
+
+def test_everything_wrong_is_named_at_once(client: TestClient) -> None:
+    answer = client.post(ITEMS, json={"quantity": "3", "unit_price": "-1"})
+    problem = problem_of(answer, 422, "validation-failed")
+    assert [found["pointer"] for found in problem["errors"]] == [
+        "#/customer_id",
+        "#/product_id",
+        "#/unit_price",
+        "#/quantity",
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff", b"NaN", b'{"a": Infinity}', b"[" * 100_000, b"1" * 5000, b" "]
+)
+def test_body_that_is_no_json_is_malformed(client: TestClient, body: bytes) -> None:
+    answer = client.post(ITEMS, content=body, headers=_JSON)
+    problem_of(answer, 400, "malformed-json")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"1", b"{}"])
+def test_json_of_another_shape_is_not_valid(client: TestClient, body: bytes) -> None:
+    answer = client.post(ITEMS, content=body, headers=_JSON)
+    problem_of(answer, 422, "validation-failed")
+
+
+@pytest.mark.parametrize("given", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_other_media_types_are_refused(client: TestClient, given: str) -> None:
+    answer = client.post(ITEMS, content=b"{}", headers={"content-type": given})
+    problem_of(answer, 415, "unsupported-media-type")
+
+
+def test_unknown_path_is_a_problem(client: TestClient) -> None:
+    problem_of(client.get("/api/v2/cart"), 404, "route-not-found")
+    # An encoded slash is one: ids have none.
+    problem_of(client.get("/api/v1/cart/a%2Fb"), 404, "route-not-found")
+
+
+def test_unknown_method_names_those_that_work(client: TestClient) -> None:
+    answer = client.patch("/api/v1/cart/someone")
+    problem_of(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == "DELETE, GET"
+
+
+def test_unexpected_error_is_a_problem_without_its_text() -> None:
+    app = create_app(carts.settings_for("postgresql://u:p@127.0.0.1:1/none"))
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise RuntimeError("the secret is 42")
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.get("/broken")
+    problem_of(answer, 500, "internal-error")
+    assert "42" not in answer.text
+
+
+def test_database_that_is_away_is_unavailable() -> None:
+    settings = carts.settings_for("postgresql://u:canary@127.0.0.1:1/none")
+    with carts.running_client(settings) as client:
+        shopper = carts.new_shopper(client)
+        for answer in (shopper.client.get(shopper.path), shopper.add(), shopper.check_out()):
+            problem_of(answer, 503, "unavailable")
+            assert answer.headers["retry-after"] == "1"
+            assert "canary" not in answer.text
+            assert "127.0.0.1" not in answer.text
+
+
+def test_locked_cart_is_unavailable_after_a_while_and_holds_up_nobody_else(own_url: str) -> None:
+    settings = carts.settings_for(own_url, db_statement_timeout_seconds=0.5)
+    with carts.running_client(settings) as client:
+        locked, other = carts.new_shopper(client), carts.new_shopper(client)
+        locked.add()
+        with carts.open_transaction(own_url) as holder:
+            holder.exec_driver_sql("SELECT 1 FROM carts FOR UPDATE")
+            answers: list[int] = []
+            waiting = threading.Thread(target=lambda: answers.append(locked.add().status_code))
+            waiting.start()
+            assert other.add().status_code == 201
+            assert locked.cart()["version"] == 1
+            waiting.join()
+        assert answers == [503]
+        assert locked.add().json()["version"] == 2

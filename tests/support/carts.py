@@ -1,0 +1,166 @@
+"""Requests to the cart API, short enough to read in a test."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import sqlalchemy
+from starlette.testclient import TestClient
+
+from app.main import create_app
+from app.settings import Settings
+
+CARTS = "/api/v1/cart"
+ITEMS = f"{CARTS}/items"
+CHECKOUT = f"{CARTS}/checkout"
+_SERVICE = Path(__file__).parents[2] / "service"
+
+
+def settings_for(url: str, **chosen: object) -> Settings:
+    """Return settings for a database, nothing taken from the environment that matters."""
+    values: dict[str, Any] = {"database_url": url, "drain_seconds": 0, **chosen}
+    return Settings(**values)
+
+
+@contextlib.contextmanager
+def running_client(settings: Settings) -> Iterator[TestClient]:
+    """Lend a client of an application of its own."""
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@dataclass(frozen=True)
+class Shopper:
+    """A customer nobody else has, and what they do with their cart."""
+
+    client: TestClient
+    customer_id: str
+
+    @property
+    def path(self) -> str:
+        return f"{CARTS}/{self.customer_id}"
+
+    def item_path(self, product_id: str) -> str:
+        return f"{self.path}/items/{product_id}"
+
+    def add(
+        self,
+        product_id: str = "mug",
+        *,
+        quantity: object = 1,
+        unit_price: object = "9.50",
+        headers: Mapping[str, str] | None = None,
+        currency: object = "EUR",
+        members: Mapping[str, object] | None = None,
+    ) -> httpx2.Response:
+        """Add a product, in euros unless said otherwise."""
+        body = {
+            "customer_id": self.customer_id,
+            "product_id": product_id,
+            "unit_price": unit_price,
+            "currency": currency,
+            "quantity": quantity,
+            **(members or {}),
+        }
+        # ASCII with escapes: the client's own encoder cannot send a lone surrogate.
+        return self.client.post(
+            ITEMS,
+            content=json.dumps(body),
+            headers={"content-type": "application/json", **(headers or {})},
+        )
+
+    def cart(self) -> dict[str, Any]:
+        answer = self.client.get(self.path)
+        assert answer.status_code == 200, answer.text
+        cart: dict[str, Any] = answer.json()
+        return cart
+
+    def check_out(self, **members: object) -> httpx2.Response:
+        return self.client.post(CHECKOUT, json={"customer_id": self.customer_id, **members})
+
+
+def new_shopper(client: TestClient) -> Shopper:
+    """Return a shopper whom no other test meets."""
+    return Shopper(client, f"customer-{secrets.token_hex(8)}")
+
+
+def problem_of(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    """Return a problem document, after checking that it is the one expected and complete."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    assert (answer.status_code, document["status"], document["code"]) == (status, status, code)
+    assert document["type"] == f"urn:carthub:problem:{code}"
+    for member in ("title", "detail", "instance", "trace_id"):
+        assert document[member]
+    return document
+
+
+def service_environment(url: str, **chosen: str) -> dict[str, str]:
+    """Return the environment of a service process, free ports unless said otherwise."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join((str(_SERVICE), os.environ.get("PYTHONPATH", ""))),
+        "DATABASE_URL": url,
+        "HOST": "127.0.0.1",
+        "PORT": "0",
+        "METRICS_PORT": "0",
+        "DRAIN_SECONDS": "0",
+        **chosen,
+    }
+
+
+@contextlib.contextmanager
+def service_process(
+    *arguments: str, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """Run `python` with arguments in the folder service/, and end it."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=_SERVICE,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+
+
+def run_sql(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """Run a statement past the service, and return its rows."""
+    engine = sqlalchemy.create_engine(
+        url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        result = connection.exec_driver_sql(statement)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for a condition, and fail when it does not come."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def open_transaction(url: str) -> Iterator[sqlalchemy.Connection]:
+    """Lend a connection past the service, whose locks last until the block ends."""
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection, connection.begin():
+        yield connection
