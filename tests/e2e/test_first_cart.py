@@ -30,6 +30,12 @@ def _patch(cluster: Cluster, spec: dict[str, Any], name: str = "backend") -> Non
     cluster.kubectl("patch", "cartservice", name, "-n", NAMESPACE, "--type=merge", "-p", patch)
 
 
+def _described_secret(cluster: Cluster, secret_id: str) -> str | None:
+    """Return what describe shows of `late` once it says more of the secret than the spec does."""
+    text = cluster.kubectl("describe", "cartservice", "late", "-n", NAMESPACE)
+    return text if text.count(secret_id) > 1 else None
+
+
 def _owned(cluster: Cluster, name: str) -> set[tuple[str, str]]:
     return {
         (item["kind"], item["metadata"]["name"])
@@ -165,13 +171,7 @@ def test_a_missing_secret_is_told_and_the_resource_becomes_ready_once_it_appears
         }
     )
     described = eventually(
-        lambda: (
-            (text := backend.kubectl("describe", "cartservice", "late", "-n", NAMESPACE)).count(
-                "prod/carthub/later"
-            )
-            > 1
-            and text
-        ),
+        lambda: _described_secret(backend, "prod/carthub/later"),
         what="kubectl describe that names the missing secret in a condition or an event",
     )
     assert "SecretNotFound" in described

@@ -14,6 +14,15 @@ class Shop:
     def __init__(self, host: str, port: int = 80) -> None:
         self._address = (host, port)
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._opened: list[http.client.HTTPConnection] = []
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         """Return the status and the parsed body of one answer."""
@@ -49,7 +58,10 @@ class Shop:
 
     def _connection(self) -> http.client.HTTPConnection:
         if not hasattr(self._local, "connection"):
-            self._local.connection = http.client.HTTPConnection(*self._address, timeout=10)
+            made = http.client.HTTPConnection(*self._address, timeout=10)
+            self._local.connection = made
+            with self._lock:
+                self._opened.append(made)
         connection: http.client.HTTPConnection = self._local.connection
         return connection
 
