@@ -184,7 +184,7 @@ def test_a_backend_that_is_scaled_to_nothing_is_as_declared() -> None:
     assert told["Ready"] == ("True", "Ready")
 
 
-def _rolling(*pods: dict[str, Any], **live: Any) -> Observation:  # noqa: ANN401 - any field
+def _rolling(*pods: dict[str, Any], **live: Any) -> Observation:
     return observation(deployment=deployment(updated=1, available=1, **live), pods=pods)
 
 

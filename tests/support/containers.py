@@ -110,7 +110,7 @@ def _extract(archive: tarfile.TarFile, layer: str, root: Path) -> None:
     assert running.returncode == 0
 
 
-def _json(archive: tarfile.TarFile, name: str) -> Any:  # noqa: ANN401 - whatever the JSON holds
+def _json(archive: tarfile.TarFile, name: str) -> Any:
     content = archive.extractfile(name)
     assert content is not None
     return json.load(content)

@@ -42,7 +42,7 @@ class Shop:
             raise
         return answer.status, json.loads(content) if content else None
 
-    def add(self, customer: str, product: str, *, price: str = "9.99", quantity: int = 1) -> Any:  # noqa: ANN401 - JSON
+    def add(self, customer: str, product: str, *, price: str = "9.99", quantity: int = 1) -> Any:
         """Return the cart after one add; fail unless it was taken."""
         item = {
             "customer_id": customer,

@@ -2,16 +2,15 @@ import pathlib
 
 import yaml
 
-from carthub_operator.desired import children
 from carthub_operator.desired.children import ChildKey, key_of, plan
-from carthub_operator.desired.facts import Facts, MigrationState, migration_key
+from carthub_operator.desired.facts import Facts, Manifest, MigrationState, migration_key
 from tests.support.resources import cart_service, credentials, database
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "full.yaml"
 DONE = Facts(credentials(), MigrationState.SUCCEEDED)
 
 
-def _names(wanted: tuple[children.Manifest, ...]) -> list[str]:
+def _names(wanted: tuple[Manifest, ...]) -> list[str]:
     return [f"{key_of(one).kind}/{key_of(one).name}" for one in wanted]
 
 

@@ -6,18 +6,18 @@ from carthub_operator.desired.replicas import replicas
 from tests.support.resources import cart_service, credentials, database
 
 
-def _pod(**spec: object) -> dict[str, Any]:
+def _pod(**spec: Any) -> dict[str, Any]:
     made = deployment(cart_service(**spec), credentials(), migrated="k")
     pod: dict[str, Any] = made["spec"]["template"]
     return pod
 
 
-def _container(**spec: object) -> dict[str, Any]:
+def _container(**spec: Any) -> dict[str, Any]:
     container: dict[str, Any] = _pod(**spec)["spec"]["containers"][0]
     return container
 
 
-def _env(**spec: object) -> dict[str, Any]:
+def _env(**spec: Any) -> dict[str, Any]:
     return {one["name"]: one for one in _container(**spec)["env"]}
 
 
@@ -46,7 +46,7 @@ def test_without_autoscaling_replicas_are_the_specs() -> None:
 def test_shells_in_the_pod_get_the_credentials_from_the_secret() -> None:
     env = _env()
 
-    for name in ("DATABASE_URL", "DB_USERNAME", "DB_PASSWORD"):
+    for name in ("DATABASE_URL", "DB_USERNAME", "DB_PASSWORD", "PGHOST", "PGPASSWORD", "PGSSLMODE"):
         reference = {"secretKeyRef": {"name": "backend-db", "key": name}}
         assert env[name] == {"name": name, "valueFrom": reference}
     assert env["DB_CREDENTIALS_DIR"]["value"] == "/var/run/secrets/carthub.io/database"

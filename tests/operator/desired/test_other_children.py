@@ -14,7 +14,7 @@ from carthub_operator.desired.service_account import service_account
 from tests.support.resources import cart_service, credentials, database
 
 
-def _secret(password: str, **spec: object) -> dict[str, str]:
+def _secret(password: str, **spec: Any) -> dict[str, str]:
     made = database_secret(cart_service(**spec), credentials(password=password), synced=None)
     return {key: base64.b64decode(text).decode() for key, text in made["data"].items()}
 
