@@ -15,7 +15,10 @@ SECRET_ID = "prod/carthub/db"
 
 
 def raw_cart_service(
-    *, name: str = "backend", namespace: str = "shopping-cart", **spec: object
+    *,
+    name: str = "backend",
+    namespace: str = "shopping-cart",
+    **spec: Any,
 ) -> dict[str, Any]:
     """Return a CartService as a user writes it; `spec` replaces top-level fields."""
     return {
@@ -33,12 +36,18 @@ def raw_cart_service(
     }
 
 
+def without_nones(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource without those top-level fields of its spec that are None."""
+    kept = {key: value for key, value in raw["spec"].items() if value is not None}
+    return {**raw, "spec": kept}
+
+
 def cart_service(
     *,
     generation: int = 1,
     annotations: dict[str, str] | None = None,
     status: dict[str, Any] | None = None,
-    **spec: Any,  # noqa: ANN401 - any field
+    **spec: Any,
 ) -> CartService:
     """Return the same as the operator sees it."""
     raw = raw_cart_service(**spec)
@@ -53,7 +62,7 @@ def database(**changed: object) -> dict[str, Any]:
     return {**spec, **changed}
 
 
-def credentials(**changed: Any) -> DatabaseCredentials:  # noqa: ANN401 - any field
+def credentials(**changed: Any) -> DatabaseCredentials:
     """Return complete credentials, with characters that a URL must escape."""
     values: dict[str, Any] = {
         "username": "carthub_app",
@@ -125,7 +134,7 @@ def pod(
     }
 
 
-def observation(**changed: Any) -> Observation:  # noqa: ANN401 - any field
+def observation(**changed: Any) -> Observation:
     """Return what is seen of a CartService that serves as declared."""
     values: dict[str, Any] = {
         "deployment": deployment(),

@@ -3,87 +3,19 @@
 `python -m carthub_operator.api.crd` prints it; `crds/` holds that text, a test keeps them equal.
 """
 
-import json
 import sys
+from collections.abc import Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from carthub_operator.api import names, spec
+from carthub_operator.api import names
+from carthub_operator.api.model import Model, Rule
+from carthub_operator.api.resource import RULES
+from carthub_operator.api.spec import CartServiceSpec
 
-QUANTITY_PATTERN: Final = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"  # noqa: E501 - Kubernetes' own pattern
-MAX_MAP_ENTRIES: Final = 64
-MAX_MAP_VALUE: Final = 4096
-
-# Model -> rules on its object. The message says what to write instead.
-_RULES: Final[dict[type[BaseModel], list[dict[str, str]]]] = {
-    spec.Autoscaling: [
-        {
-            "rule": "self.minReplicas <= self.maxReplicas",
-            "message": "minReplicas is above maxReplicas: raise maxReplicas or lower minReplicas",
-        }
-    ],
-    spec.Credentials: [
-        {
-            "rule": "has(self.secretsManager) != has(self.existingSecret)",
-            "message": "give exactly one source of credentials: secretsManager or existingSecret",
-        }
-    ],
-    spec.Database: [
-        {
-            "rule": "!has(self.sslMode) || !self.sslMode.startsWith('verify-') || has(self.ca)",
-            "message": "sslMode verify-ca and verify-full need a certificate authority: give"
-            " ca.configMap, or leave sslMode out",
-        }
-    ],
-    spec.SecretsManager: [
-        {
-            "rule": "duration(self.refreshInterval) >= duration('10s')",
-            "message": "refreshInterval must be at least 10s",
-        }
-    ],
-    spec.ExistingSecret: [
-        {
-            "rule": "duration(self.refreshInterval) >= duration('10s')",
-            "message": "refreshInterval must be at least 10s",
-        }
-    ],
-    spec.Migrations: [
-        {
-            "rule": "duration(self.timeout) >= duration('10s')",
-            "message": "timeout must be at least 10s",
-        }
-    ],
-    spec.EnvVar: [
-        {
-            "rule": f"!(self.name in {json.dumps(list(names.OWNED_ENV))})",
-            "messageExpression": "self.name + ' is set by the operator: remove it from env'",
-            "message": "this variable is set by the operator: remove it from env",
-        },
-        {
-            "rule": "!(has(self.value) && has(self.valueFrom))",
-            "message": "give value or valueFrom, not both",
-        },
-    ],
-    spec.CartServiceSpec: [
-        {
-            "rule": f"!has(self.{field}) || self.{field}.all(key, !key.startsWith("
-            f"'app.kubernetes.io/') && !key.startsWith('{names.GROUP}/'))",
-            "message": f"{field} must not use app.kubernetes.io/ or {names.GROUP}/: the operator"
-            " sets those",
-        }
-        for field in ("podLabels", "podAnnotations")
-    ],
-}
-
-_NAME_RULE: Final = {
-    "rule": f"size(self.metadata.name) <= {names.NAME_MAX_LENGTH}"
-    f" && self.metadata.name.matches('{names.NAME_PATTERN}')",
-    "message": "metadata.name must be a DNS-1035 label of at most"
-    f" {names.NAME_MAX_LENGTH} characters: lower-case letters, digits and '-', starting with a"
-    " letter",
-}
+# Bounds let the API server estimate what a rule may cost.
+MAX_MAP_ENTRIES: Final = 32
 
 # Field -> how server-side apply merges the list.
 _LIST_KINDS: Final[dict[str, dict[str, Any]]] = {
@@ -101,7 +33,9 @@ _KEPT: Final = (
     "maxLength",
     "minimum",
     "maximum",
+    "minItems",
     "maxItems",
+    "x-kubernetes-int-or-string",
 )
 
 
@@ -170,14 +104,14 @@ def _root() -> dict[str, Any]:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": _object(spec.CartServiceSpec),
+            "spec": _object(CartServiceSpec),
             "status": _status(),
         },
-        "x-kubernetes-validations": [_NAME_RULE],
+        "x-kubernetes-validations": [_validation(rule) for rule in RULES],
     }
 
 
-def _object(model: type[BaseModel]) -> dict[str, Any]:
+def _object(model: type[Model]) -> dict[str, Any]:
     generated = model.model_json_schema(by_alias=True)
     definitions = generated.get("$defs", {})
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
@@ -190,9 +124,16 @@ def _object(model: type[BaseModel]) -> dict[str, Any]:
         schema["description"] = model.__doc__.partition("\n")[0]
     if required := generated.get("required"):
         schema["required"] = required
-    if rules := _RULES.get(model):
-        schema["x-kubernetes-validations"] = rules
+    if model.rules:
+        schema["x-kubernetes-validations"] = [_validation(rule) for rule in model.rules]
     return schema
+
+
+def _validation(rule: Rule) -> dict[str, str]:
+    validation = {"rule": rule.cel, "message": rule.message}
+    if rule.message_cel:
+        validation["messageExpression"] = rule.message_cel
+    return validation
 
 
 def _property(
@@ -211,9 +152,8 @@ def _property(
 
 def _default_of(field: FieldInfo) -> Any:  # noqa: ANN401 - JSON
     value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, BaseModel):
-        dumped = value.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return {key: inner for key, inner in dumped.items() if inner not in ({}, [])}
+    if isinstance(value, Model):
+        return {key: inner for key, inner in value.manifest().items() if inner not in ({}, [])}
     return value
 
 
@@ -222,10 +162,8 @@ def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
     if "$ref" in schema:
         return _object(_MODELS[schema["$ref"].rpartition("/")[2]])
     if "anyOf" in schema:
-        options = [option for option in schema["anyOf"] if option.get("type") != "null"]
-        if len(options) == 1:
-            return _structural(options[0], definitions)
-        return {"x-kubernetes-int-or-string": True, "pattern": QUANTITY_PATTERN}
+        (given,) = (option for option in schema["anyOf"] if option.get("type") != "null")
+        return _structural(given, definitions)
     kept: dict[str, Any] = {key: schema[key] for key in _KEPT if key in schema}
     if schema.get("type") == "array":
         kept["items"] = _structural(schema["items"], definitions)
@@ -235,13 +173,8 @@ def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str
 
 
 def _map(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    values = schema.get("additionalProperties")
-    if not isinstance(values, dict):
-        return {"x-kubernetes-preserve-unknown-fields": True}
-    inner = _structural(values, definitions)
-    if inner.get("type") == "string":
-        inner.setdefault("maxLength", MAX_MAP_VALUE)
-    return {"additionalProperties": inner, "maxProperties": MAX_MAP_ENTRIES}
+    values = _structural(schema["additionalProperties"], definitions)
+    return {"additionalProperties": values, "maxProperties": MAX_MAP_ENTRIES}
 
 
 def _status() -> dict[str, Any]:
@@ -297,11 +230,13 @@ def _status() -> dict[str, Any]:
     }
 
 
-_MODELS: Final[dict[str, type[BaseModel]]] = {
-    model.__name__: model
-    for model in vars(spec).values()
-    if isinstance(model, type) and issubclass(model, BaseModel)
-}
+def _models(base: type[Model]) -> Iterator[type[Model]]:
+    for model in base.__subclasses__():
+        yield model
+        yield from _models(model)
+
+
+_MODELS: Final = {model.__name__: model for model in _models(Model)}
 
 
 def main() -> None:

@@ -66,18 +66,6 @@ ENV_ROOT_CERTIFICATE: Final = "PGSSLROOTCERT"
 ENV_OWNER_ROLE: Final = "DB_OWNER_ROLE"
 ENV_PORT: Final = "PORT"
 ENV_METRICS_PORT: Final = "METRICS_PORT"
-OWNED_ENV: Final = (
-    ENV_DATABASE_URL,
-    ENV_DB_USERNAME,
-    ENV_DB_PASSWORD,
-    ENV_ENVIRONMENT,
-    ENV_LOG_LEVEL,
-    ENV_CREDENTIALS_DIR,
-    ENV_ROOT_CERTIFICATE,
-    ENV_OWNER_ROLE,
-    ENV_PORT,
-    ENV_METRICS_PORT,
-)
 
 CREDENTIALS_DIR: Final = "/var/run/secrets/carthub.io/database"
 CA_DIR: Final = "/etc/carthub/database-ca"
@@ -92,6 +80,29 @@ KEY_PGDATABASE: Final = "PGDATABASE"
 KEY_PGUSER: Final = "PGUSER"
 KEY_PGPASSWORD: Final = "PGPASSWORD"
 KEY_PGSSLMODE: Final = "PGSSLMODE"
+# The keys that pods also get as variables, so that shells and `psql` work in them.
+SECRET_ENV: Final = (
+    KEY_DATABASE_URL,
+    KEY_USERNAME,
+    KEY_PASSWORD,
+    KEY_PGHOST,
+    KEY_PGPORT,
+    KEY_PGDATABASE,
+    KEY_PGUSER,
+    KEY_PGPASSWORD,
+    KEY_PGSSLMODE,
+)
+# Variables that the spec may not set.
+OWNED_ENV: Final = (
+    *SECRET_ENV,
+    ENV_ENVIRONMENT,
+    ENV_LOG_LEVEL,
+    ENV_CREDENTIALS_DIR,
+    ENV_ROOT_CERTIFICATE,
+    ENV_OWNER_ROLE,
+    ENV_PORT,
+    ENV_METRICS_PORT,
+)
 
 
 def deployment(name: str) -> str:

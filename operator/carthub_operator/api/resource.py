@@ -1,12 +1,14 @@
 """A CartService as it came from the API server."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from carthub_operator.api import names
+from carthub_operator.api.model import Rule
 from carthub_operator.api.spec import CartServiceSpec
 from carthub_operator.errors import InvalidSpec
 
@@ -46,6 +48,35 @@ class CartService:
         }
 
 
+def _copies_its_own_secret(resource: CartService) -> bool:
+    source = resource.spec.database.credentials.existing_secret
+    return source is not None and source.name == names.database_secret(resource.name)
+
+
+# Over the whole object: spec and metadata.
+RULES: Final = (
+    Rule(
+        cel=f"size(self.metadata.name) <= {names.NAME_MAX_LENGTH}"
+        f" && self.metadata.name.matches('{names.NAME_PATTERN}')",
+        message=f"metadata.name must be a DNS-1035 label of at most {names.NAME_MAX_LENGTH}"
+        " characters: lower-case letters, digits and '-', starting with a letter",
+        holds=lambda it: (
+            len(it.name) <= names.NAME_MAX_LENGTH
+            and re.match(names.NAME_PATTERN, it.name) is not None
+        ),
+    ),
+    Rule(
+        cel="!has(self.spec.database.credentials.existingSecret)"
+        " || self.spec.database.credentials.existingSecret.name"
+        f" != self.metadata.name + '{names.database_secret('')}'",
+        message="spec.database.credentials.existingSecret.name is the Secret that the operator"
+        " writes: give the name of"
+        " another one",
+        holds=lambda it: not _copies_its_own_secret(it),
+    ),
+)
+
+
 def parse(raw: Mapping[str, Any]) -> CartService:
     """Return the resource; raises InvalidSpec, which names the first field that is wrong.
 
@@ -58,8 +89,8 @@ def parse(raw: Mapping[str, Any]) -> CartService:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(["spec", *(str(part) for part in first["loc"])])
-        raise InvalidSpec(f"{field}: {first['msg']}") from None
-    return CartService(
+        raise InvalidSpec(f"{field}: {first['msg'].removeprefix('Value error, ')}") from None
+    resource = CartService(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
@@ -69,3 +100,7 @@ def parse(raw: Mapping[str, Any]) -> CartService:
         annotations=metadata.get("annotations") or {},
         is_deleting="deletionTimestamp" in metadata,
     )
+    for rule in RULES:
+        if not rule.holds(resource):
+            raise InvalidSpec(rule.message)
+    return resource

@@ -26,7 +26,7 @@ def autoscaler(resource: CartService) -> Manifest | None:
         ],
     }
     if scaling.behavior:
-        spec["behavior"] = scaling.behavior
+        spec["behavior"] = scaling.behavior.manifest()
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from carthub_operator.api import names
+from carthub_operator.api.kubernetes_types import EgressRule
 from carthub_operator.api.resource import CartService
 from carthub_operator.desired.facts import Manifest
 
@@ -14,12 +15,13 @@ def network_policy(resource: CartService, *, database_port: int) -> Manifest:
     network = resource.spec.network
     ingress = [
         {
-            "from": [{"podSelector": {}}, *network.allow_from],
+            "from": [{"podSelector": {}}, *(peer.manifest() for peer in network.allow_from)],
             "ports": [_port(names.PORT)],
         }
     ]
     if network.metrics_from:
-        ingress.append({"from": network.metrics_from, "ports": [_port(names.METRICS_PORT)]})
+        scrapers = [peer.manifest() for peer in network.metrics_from]
+        ingress.append({"from": scrapers, "ports": [_port(names.METRICS_PORT)]})
     database: dict[str, Any] = {"ports": [_port(database_port)]}
     if cidrs := resource.spec.database.cidrs:
         database["to"] = [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
@@ -39,9 +41,17 @@ def network_policy(resource: CartService, *, database_port: int) -> Manifest:
             },
             "policyTypes": ["Ingress", "Egress"],
             "ingress": ingress,
-            "egress": [dns, database, *network.allow_to],
+            "egress": [dns, database, *map(_egress, network.allow_to)],
         },
     }
+
+
+def _egress(rule: EgressRule) -> dict[str, Any]:
+    manifest = rule.manifest()
+    for port in manifest.get("ports", ()):
+        # As the API server stores it.
+        port.setdefault("protocol", "TCP")
+    return manifest
 
 
 def _port(number: int, *, protocol: str = "TCP") -> dict[str, Any]:

@@ -44,7 +44,7 @@ def pod_spec(resource: CartService, container: dict[str, Any]) -> dict[str, Any]
     if spec.scheduling.node_selector:
         shared["nodeSelector"] = spec.scheduling.node_selector
     if spec.scheduling.tolerations:
-        shared["tolerations"] = spec.scheduling.tolerations
+        shared["tolerations"] = [one.manifest() for one in spec.scheduling.tolerations]
     return shared
 
 
@@ -56,7 +56,7 @@ def container(resource: CartService, name: str) -> dict[str, Any]:
         "image": spec.image,
         "imagePullPolicy": spec.image_pull_policy,
         "env": environment(resource),
-        "resources": spec.resources.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "resources": spec.resources.manifest(),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -72,7 +72,7 @@ def environment(resource: CartService) -> list[dict[str, Any]]:
     secret = names.database_secret(resource.name)
     variables: list[dict[str, Any]] = [
         {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
-        for key in (names.KEY_DATABASE_URL, names.KEY_USERNAME, names.KEY_PASSWORD)
+        for key in names.SECRET_ENV
     ]
     variables += [
         {"name": names.ENV_CREDENTIALS_DIR, "value": names.CREDENTIALS_DIR},
@@ -86,8 +86,8 @@ def environment(resource: CartService) -> list[dict[str, Any]]:
         variables.append({"name": names.ENV_ROOT_CERTIFICATE, "value": path})
     variables += [
         # The API server stores an empty value as none.
-        {key: value for key, value in one.items() if value != ""}
-        for one in (v.model_dump(by_alias=True, exclude_none=True) for v in spec.env)
+        {key: value for key, value in variable.manifest().items() if value != ""}
+        for variable in spec.env
     ]
     return variables
 

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from carthub_operator.desired.deployment import deployment
 from carthub_operator.desired.migration_job import migration_job
 from carthub_operator.desired.replicas import replicas
@@ -82,11 +84,35 @@ def test_a_password_alone_is_nowhere_in_the_deployment() -> None:
     )
 
 
-def test_a_users_pod_label_cannot_replace_ours() -> None:
-    labels = _pod(podLabels={"team": "shop", "app.kubernetes.io/name": "x"})["metadata"]["labels"]
+def test_a_users_pod_labels_stand_beside_ours() -> None:
+    labels = _pod(podLabels={"team": "shop"})["metadata"]["labels"]
 
     assert labels["team"] == "shop"
     assert labels["app.kubernetes.io/name"] == "carthub-service"
+
+
+@pytest.mark.parametrize("given", [{}, {"requests": {}, "limits": {}}])
+def test_empty_resources_are_the_default(given: dict[str, Any]) -> None:
+    assert _container(resources=given)["resources"] == {
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+        "limits": {"memory": "256Mi"},
+    }
+
+
+def test_given_resources_replace_the_default_as_a_whole() -> None:
+    given = {"requests": {"cpu": "1", "memory": "1Gi"}}
+
+    assert _container(resources=given)["resources"] == given
+
+
+def test_tolerations_are_passed_on_without_what_was_left_out() -> None:
+    tolerations = [{"key": "shop", "operator": "Exists", "effect": "NoSchedule"}]
+
+    assert _pod(scheduling={"tolerations": tolerations})["spec"]["tolerations"] == tolerations
+
+
+def test_an_empty_value_is_written_as_the_server_stores_it() -> None:
+    assert _env(env=[{"name": "EMPTY", "value": ""}])["EMPTY"] == {"name": "EMPTY"}
 
 
 def test_probes_ask_the_right_questions() -> None:

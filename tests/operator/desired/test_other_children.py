@@ -143,3 +143,16 @@ def test_the_network_policy_opens_what_the_spec_adds() -> None:
         "to": [{"ipBlock": {"cidr": "10.20.0.0/16"}}],
     }
     assert spec["egress"][2] == extra
+
+
+def test_extra_egress_is_written_as_the_server_stores_it() -> None:
+    extra = {"to": [{"podSelector": {}}], "ports": [{"port": 443}, {"protocol": "UDP"}]}
+    spec = network_policy(cart_service(network={"allowTo": [extra, {}]}), database_port=5432)
+
+    assert spec["spec"]["egress"][2:] == [
+        {
+            "to": [{"podSelector": {}}],
+            "ports": [{"port": 443, "protocol": "TCP"}, {"protocol": "UDP"}],
+        },
+        {},
+    ]

@@ -1,0 +1,334 @@
+"""Good and bad specs: the API server and the operator's own model must judge them alike."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.resources import database
+
+PEER: dict[str, Any] = {"podSelector": {}}
+MANAGER = {"secretId": "a", "region": "eu-west-1"}
+EXISTING = {"name": "my-own"}
+
+
+def _sources(**sources: object) -> dict[str, Any]:
+    return {"database": database(credentials=sources)}
+
+
+def _env(**variable: object) -> dict[str, Any]:
+    return {"env": [{"name": "A", **variable}]}
+
+
+def _resources(requests: dict[str, Any], limits: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"resources": {"requests": requests, **({"limits": limits} if limits else {})}}
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "the least": {},
+    "an image by digest": {"image": "r.example.com:5000/a/b@sha256:" + "0123456789abcdef" * 4},
+    "autoscaling off": {"autoscaling": {"enabled": False}, "replicas": 0},
+    "an empty part": {"autoscaling": {}, "network": {}, "scheduling": {}, "resources": {}},
+    "one fewest and most": {"autoscaling": {"minReplicas": 1, "maxReplicas": 1}},
+    "scaling rates": {
+        "autoscaling": {
+            "behavior": {
+                "scaleUp": {
+                    "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
+                    "selectPolicy": "Max",
+                },
+                "scaleDown": {"stabilizationWindowSeconds": 0},
+            }
+        }
+    },
+    "a Secret of one's own": _sources(existingSecret={"name": "my.own", "keys": {"host": "H"}}),
+    "a secret by ARN": _sources(
+        secretsManager={
+            "secretId": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-AbCdEf",
+            "region": "us-gov-west-1",
+            "refreshInterval": "1h30m",
+        }
+    ),
+    "TLS verified": {
+        "database": database(
+            sslMode="verify-full",
+            ca={"configMap": {"name": "rds-ca", "key": "bundle.pem"}},
+            cidrs=["10.20.0.0/16", "fd00::/8"],
+            host="fd00::1",
+        )
+    },
+    "a host with an underscore": {"database": database(host="my_db.internal")},
+    "migrations of another role": {
+        "database": database(migrations={"ownerRole": "owner_1", "timeout": "10s"})
+    },
+    "migrations off": {"database": database(migrations={"enabled": False})},
+    "peers of every kind": {
+        "network": {
+            "allowFrom": [
+                PEER,
+                {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}},
+                {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}},
+                {
+                    "podSelector": {
+                        "matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]
+                    }
+                },
+            ],
+            "metricsFrom": [{"namespaceSelector": {}, "podSelector": {}}],
+            "allowTo": [
+                {},
+                {"ports": [{"port": 443}, {"port": "otlp"}, {"port": 1, "endPort": 9}]},
+                {"to": [PEER], "ports": [{"protocol": "UDP", "port": 53}]},
+            ],
+        }
+    },
+    "quantities of every form": _resources(
+        {"cpu": 1, "memory": "1e8", "ephemeral-storage": "0.5Gi"},
+        {"cpu": "1000m", "memory": "128Mi", "ephemeral-storage": "1Gi"},
+    ),
+    "limits alone": {"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}},
+    "memory alone without autoscaling": {
+        **_resources({"memory": "64Mi"}),
+        "autoscaling": {"enabled": False},
+    },
+    "tolerations": {
+        "scheduling": {
+            "nodeSelector": {"workload": "shop", "empty": ""},
+            "tolerations": [
+                {"operator": "Exists"},
+                {"key": "shop", "value": "yes", "effect": "NoSchedule"},
+                {
+                    "key": "a.b/c",
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": 0,
+                },
+            ],
+            "topologySpread": "none",
+        }
+    },
+    "variables from everywhere": {
+        "env": [
+            {"name": "EMPTY", "value": ""},
+            {"name": "with.dots-and_more", "value": "$(EMPTY) \n ü"},
+            {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+            {
+                "name": "C",
+                "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}},
+            },
+            {"name": "F", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {
+                "name": "R",
+                "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}},
+            },
+        ]
+    },
+    "a budget": {"podDisruptionBudget": {"maxUnavailable": 3}},
+    "no budget": {"podDisruptionBudget": {"enabled": False}},
+    "labels and annotations": {
+        "podLabels": {"team": "shop", "example.com/cost-center": "", "a": "b.c_d-E"},
+        "podAnnotations": {"example.com/note": "any text: {}", "plain": ""},
+        "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}},
+    },
+    "pull secrets": {
+        "imagePullSecrets": [{"name": "one"}, {"name": "two"}],
+        "imagePullPolicy": "Always",
+    },
+    "suspended": {"suspend": True},
+}
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A spec that is refused; a value of None takes the field away.
+
+    `says` is in the API server's answer, and in the model's too where it is a rule's message.
+    """
+
+    spec: dict[str, Any]
+    says: str
+    is_rule: bool = True
+
+
+def _by_schema(says: str, **spec: object) -> Bad:
+    return Bad(spec, says, is_rule=False)
+
+
+BAD: dict[str, Bad] = {
+    "an image is missing": _by_schema("spec.image: Required", image=None),
+    "a database is missing": _by_schema("spec.database: Required", database=None),
+    "an empty image": _by_schema("at least 1 chars", image=""),
+    "an image without a tag": Bad({"image": "r:5000/x"}, "image must end in a tag or a digest"),
+    "an image with a space": Bad({"image": "a b:1"}, "image must end in a tag or a digest"),
+    "more fewest than most": Bad(
+        {"autoscaling": {"minReplicas": 9, "maxReplicas": 4}},
+        "minReplicas is above maxReplicas: raise maxReplicas or lower minReplicas",
+    ),
+    "more fewest than the default most": Bad(
+        {"autoscaling": {"minReplicas": 16}},
+        "minReplicas is above maxReplicas: raise maxReplicas or lower minReplicas",
+    ),
+    "no fewest": _by_schema("greater than or equal to 1", autoscaling={"minReplicas": 0}),
+    "a misspelt scaling direction": _by_schema(
+        'unknown field "spec.autoscaling.behavior.scaleUpp"',
+        autoscaling={"behavior": {"scaleUpp": {}}},
+    ),
+    "two sources": Bad(
+        _sources(secretsManager=MANAGER, existingSecret=EXISTING),
+        "give exactly one source of credentials: secretsManager or existingSecret",
+    ),
+    "no source": Bad(
+        _sources(), "give exactly one source of credentials: secretsManager or existingSecret"
+    ),
+    "a copy of our own Secret": Bad(
+        _sources(existingSecret={"name": "backend-db"}),
+        "existingSecret.name is the Secret that the operator writes: give the name of another one",
+    ),
+    "a hasty refresh": Bad(
+        _sources(secretsManager={**MANAGER, "refreshInterval": "5s"}),
+        "refreshInterval must be at least 10s",
+    ),
+    "a hasty look at a Secret": Bad(
+        _sources(existingSecret={**EXISTING, "refreshInterval": "9s"}),
+        "refreshInterval must be at least 10s",
+    ),
+    "a refresh that is no duration": _by_schema(
+        "refreshInterval", **_sources(secretsManager={**MANAGER, "refreshInterval": "1 minute"})
+    ),
+    "a duration past all bounds": _by_schema(
+        "migrations.timeout", database=database(migrations={"timeout": "999999999999h"})
+    ),
+    "no time to migrate": Bad(
+        {"database": database(migrations={"timeout": "1s"})}, "timeout must be at least 10s"
+    ),
+    "an owner role that would need quotes": _by_schema(
+        "ownerRole", database=database(migrations={"ownerRole": "Owner; DROP"})
+    ),
+    "no secret id": _by_schema(
+        "secretsManager.secretId: Required", **_sources(secretsManager={"region": "eu-west-1"})
+    ),
+    "no region": _by_schema(
+        "secretsManager.region: Required", **_sources(secretsManager={"secretId": "a"})
+    ),
+    "a host with a port": Bad(
+        {"database": database(host="db.example.com:5432")}, "give the port as database.port"
+    ),
+    "a URL as host": _by_schema("database.host", database=database(host="postgresql://db")),
+    "a port that is none": _by_schema("less than or equal to 65535", database=database(port=70000)),
+    "a network that is none": Bad(
+        {"database": database(cidrs=["10.0.0.0/33"])}, "cidrs must be networks such as 10.20.0.0/16"
+    ),
+    "half an address": Bad(
+        {"database": database(cidrs=["10.0/8"])}, "cidrs must be networks such as 10.20.0.0/16"
+    ),
+    "verification without a CA": Bad(
+        {"database": database(sslMode="verify-full")}, "give ca.configMap, or leave sslMode out"
+    ),
+    "a mode that falls back to no TLS": _by_schema("sslMode", database=database(sslMode="prefer")),
+    "a variable of ours": Bad(
+        _env(name="DATABASE_URL", value="x"), "set by the operator: remove it from env"
+    ),
+    "another variable of ours": Bad(
+        _env(name="PGPASSWORD", value="x"), "set by the operator: remove it from env"
+    ),
+    "a value twice": Bad(
+        _env(value="x", valueFrom={"fieldRef": {"fieldPath": "a"}}),
+        "give value or valueFrom, not both",
+    ),
+    "a value from nowhere": Bad(_env(valueFrom={}), "give exactly one of secretKeyRef"),
+    "a misspelt source": _by_schema("secretKeyReff", **_env(valueFrom={"secretKeyReff": {}})),
+    "an unknown environment": _by_schema('"production", "development"', environment="staging"),
+    "an unknown log level": _by_schema('"DEBUG", "INFO", "WARNING", "ERROR"', logLevel="verbose"),
+    "a quantity that is none": _by_schema(
+        "resources.requests.cpu", **_resources({"cpu": "much", "memory": "1Gi"})
+    ),
+    "less than nothing": _by_schema(
+        "resources.requests.cpu", **_resources({"cpu": "-1", "memory": "1Gi"})
+    ),
+    "an unknown resource": _by_schema(
+        'unknown field "spec.resources.requests.mem"',
+        **_resources({"cpu": 1, "memory": "1Gi", "mem": "1Gi"}),
+    ),
+    "more requested than allowed": Bad(
+        _resources({"cpu": "1001m", "memory": "1Gi"}, {"cpu": 1}),
+        "requests.cpu is above limits.cpu: raise the limit or lower the request",
+    ),
+    "autoscaling on CPU without a request": Bad(
+        _resources({"memory": "1Gi"}), "give resources.requests.cpu, or leave resources out"
+    ),
+    "autoscaling on memory without a request": Bad(
+        _resources({"cpu": "1"}), "give resources.requests.memory, or leave resources out"
+    ),
+    "autoscaling without any request": Bad(
+        _resources({"ephemeral-storage": "1Gi"}), "give resources.requests.cpu"
+    ),
+    "a label of ours": Bad({"podLabels": {"carthub.io/x": "z"}}, "these are set for you"),
+    "a label of Kubernetes": Bad({"podLabels": {"pod-template-hash": "z"}}, "set for you"),
+    "an annotation of ours": Bad(
+        {"podAnnotations": {"carthub.io/secret-version": "z"}}, "these are set for you"
+    ),
+    "a label that is none": Bad({"podLabels": {"a b": "c"}}, "keys of podLabels must be names"),
+    "a label's value that is none": _by_schema("podLabels.a", podLabels={"a": "b c"}),
+    "an annotation that is none": Bad(
+        {"podAnnotations": {"/x": "c"}}, "keys of podAnnotations must be names"
+    ),
+    "an annotation of the account that is none": Bad(
+        {"serviceAccount": {"annotations": {"a b": "c"}}}, "keys of annotations must be names"
+    ),
+    "a node label that is none": Bad(
+        {"scheduling": {"nodeSelector": {"a b": "c"}}}, "keys of nodeSelector must be names"
+    ),
+    "a label to match that is none": Bad(
+        {"network": {"allowFrom": [{"podSelector": {"matchLabels": {"a b": "c"}}}]}},
+        "keys of matchLabels must be names",
+    ),
+    "a misspelt field": _by_schema('unknown field "spec.imag"', imag="x"),
+    "a misspelt peer": _by_schema(
+        "namespaceselector", network={"allowFrom": [{"namespaceselector": {}}]}
+    ),
+    "a peer that is nobody": Bad({"network": {"allowFrom": [{}]}}, "a peer is either an ipBlock"),
+    "a peer that is two": Bad(
+        {"network": {"metricsFrom": [{**PEER, "ipBlock": {"cidr": "10.0.0.0/8"}}]}},
+        "a peer is either an ipBlock",
+    ),
+    "a peer without a network": Bad(
+        {"network": {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/64"}}]}},
+        "cidr and except must be networks",
+    ),
+    "values where none belong": Bad(
+        {
+            "network": {
+                "allowFrom": [
+                    {
+                        "podSelector": {
+                            "matchExpressions": [{"key": "a", "operator": "In", "values": []}]
+                        }
+                    }
+                ]
+            }
+        },
+        "give values with operator In and NotIn",
+    ),
+    "a range without a beginning": Bad(
+        {"network": {"allowTo": [{"ports": [{"endPort": 9}]}]}}, "endPort needs a port"
+    ),
+    "a range that ends before it begins": Bad(
+        {"network": {"allowTo": [{"ports": [{"port": 10, "endPort": 9}]}]}}, "endPort needs a port"
+    ),
+    "a port of no name": _by_schema(
+        "ports[0].port", network={"allowTo": [{"ports": [{"port": "80"}]}]}
+    ),
+    "a toleration of nothing": Bad(
+        {"scheduling": {"tolerations": [{"operator": "Equal"}]}},
+        "without a key the operator must be Exists",
+    ),
+    "a toleration of any one value": Bad(
+        {"scheduling": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}},
+        "leave value out with operator Exists",
+    ),
+    "a toleration for a time": Bad(
+        {"scheduling": {"tolerations": [{"key": "a", "tolerationSeconds": 5}]}},
+        "tolerationSeconds needs effect NoExecute",
+    ),
+}
+
+# The API server prunes unknown fields of what is stored, and tells of them only at admission.
+ONLY_AT_ADMISSION = frozenset(name for name, bad in BAD.items() if "unknown field" in bad.says)
