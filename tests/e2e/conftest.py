@@ -98,10 +98,12 @@ def backend(first_cart: Cluster) -> Cluster:
 
 
 @pytest.fixture
-def shop(backend: Cluster) -> Shop:
+def shop(backend: Cluster) -> Iterator[Shop]:
     """The cart API through its Service."""
     service = backend.get("service", "backend-service", NAMESPACE) or {}
-    return Shop(service["spec"]["clusterIP"])
+    opened = Shop(service["spec"]["clusterIP"])
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

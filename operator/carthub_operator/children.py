@@ -1,0 +1,152 @@
+"""Bringing one child to what it should be: create it, correct it, or find it somebody else's.
+
+A label index cannot see an object of somebody else that holds the name, and server-side apply
+would silently merge into it. So an object that is not known is created, never applied; after a 409
+it is read, and only then it is decided whose it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from carthub_operator import compare, kinds
+from carthub_operator.api import names
+from carthub_operator.api.resource import CartService
+from carthub_operator.contracts import Cache, Cluster
+from carthub_operator.desired.children import ChildKey, key_of
+from carthub_operator.desired.facts import Manifest
+from carthub_operator.errors import ClusterUnavailable, Conflict
+from carthub_operator.news import Change
+
+
+def is_of(live: Mapping[str, Any], resource: CartService) -> bool:
+    """Tell whether an object belongs to a CartService: by its controller, or by our label."""
+    metadata = live["metadata"]
+    if (metadata.get("labels") or {}).get(names.LABEL_OWNER_UID) == resource.uid:
+        return True
+    owners = metadata.get("ownerReferences") or ()
+    return any(owner.get("controller") and owner["uid"] == resource.uid for owner in owners)
+
+
+class Children:
+    """The children of one CartService during one pass, and what was changed in them."""
+
+    def __init__(self, cluster: Cluster, cache: Cache, resource: CartService) -> None:
+        self.changes: list[Change] = []
+        self._cluster = cluster
+        self._cache = cache
+        self._resource = resource
+        self._live = {
+            ChildKey(child["kind"], child["metadata"]["name"]): child
+            for child in cache.children(resource.uid)
+        }
+
+    def get(self, kind: str, name: str) -> Manifest | None:
+        """Return a child as it is now, or None."""
+        return self._live.get(ChildKey(kind, name))
+
+    def differs(self, manifest: Manifest, *, field_manager: str = names.FIELD_MANAGER) -> bool:
+        """Tell whether `ensure` would write."""
+        live = self._live.get(key_of(manifest))
+        return live is None or (
+            not _is_going(live) and compare.differs(manifest, live, field_manager=field_manager)
+        )
+
+    def ensure(self, manifest: Manifest, *, field_manager: str = names.FIELD_MANAGER) -> None:
+        """Make the child what the manifest says; raises Conflict."""
+        if not self.differs(manifest, field_manager=field_manager):
+            return
+        live = self._live.get(key_of(manifest))
+        if live is None:
+            self._create(manifest)
+        else:
+            self._correct(manifest, live, field_manager=field_manager)
+
+    def ensure_exists(self, manifest: Manifest) -> None:
+        """Create the child where there is none; one that exists stays as it is."""
+        if key_of(manifest) in self._live:
+            return
+        try:
+            self._keep(self._cluster.create(manifest), "created")
+        except Conflict:
+            self._keep(self._own(manifest))
+
+    def read(self, name: str) -> None:
+        """Learn how a Secret of ours is now; they are not watched."""
+        found = self._cluster.get(kinds.SECRET, self._resource.namespace, name)
+        if found is not None and is_of(found, self._resource):
+            self._keep(found)
+        else:
+            self._drop(ChildKey("Secret", name))
+
+    def prune(self, wanted: frozenset[ChildKey]) -> None:
+        """Delete what is ours and no longer wanted."""
+        for key, live in list(self._live.items()):
+            if key in wanted or _is_going(live):
+                continue
+            self._cluster.delete(
+                kinds.BY_NAME[key.kind],
+                self._resource.namespace,
+                key.name,
+                uid=live["metadata"]["uid"],
+            )
+            self._drop(key)
+            self.changes.append(Change("removed", key.kind, key.name))
+
+    def _create(self, manifest: Manifest) -> None:
+        try:
+            self._keep(self._cluster.create(manifest), "created")
+        except Conflict:
+            live = self._own(manifest)
+            self._keep(live)
+            if self.differs(manifest):
+                self._correct(manifest, live, field_manager=names.FIELD_MANAGER)
+
+    def _correct(self, manifest: Manifest, live: Manifest, *, field_manager: str) -> None:
+        uid = live["metadata"]["uid"]
+        try:
+            corrected = self._cluster.apply(manifest, uid=uid, field_manager=field_manager)
+        except Conflict:
+            # Deleted meanwhile, perhaps made anew: nothing known of it holds.
+            self._drop(key_of(manifest))
+            self._create(manifest)
+            return
+        version = "resourceVersion"
+        is_changed = corrected["metadata"][version] != live["metadata"][version]
+        self._keep(corrected, "changed" if is_changed else None)
+
+    def _own(self, manifest: Manifest) -> Manifest:
+        """Return the object that holds a child's name; raises Conflict unless it is ours."""
+        key = key_of(manifest)
+        found = self._cluster.get(kinds.BY_NAME[key.kind], self._resource.namespace, key.name)
+        if found is None:
+            raise ClusterUnavailable(f"{key.kind} {key.name} came and went: trying again")
+        if not is_of(found, self._resource):
+            raise Conflict(
+                f"{key.kind} {key.name} exists and does not belong to this CartService: delete or"
+                " rename it, or give the CartService another name"
+            )
+        return found
+
+    def _keep(self, live: Manifest, action: str | None = None) -> None:
+        key = key_of(live)
+        self._live[key] = live
+        self._cache.put(live)
+        if action is not None:
+            self.changes.append(Change(action, key.kind, key.name))
+
+    def _drop(self, key: ChildKey) -> None:
+        live = self._live.pop(key, None)
+        if live is not None:
+            self._cache.discard(live)
+
+
+def _is_going(live: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in live["metadata"]
+
+
+def summary(changes: Sequence[Change]) -> dict[str, list[str]]:
+    """Return the changes by action, for a log line."""
+    return {
+        action: [str(change) for change in changes if change.action == action]
+        for action in dict.fromkeys(change.action for change in changes)
+    }

@@ -1,0 +1,116 @@
+"""What the reconcile needs of the world around it; `edges` and `runtime` fulfil it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from carthub_operator.desired.facts import Manifest
+from carthub_operator.errors import SecretError
+from carthub_operator.kinds import Kind
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """Which CartService."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Cluster(Protocol):
+    """The API server; raises `errors`."""
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create an object; raises Conflict where the name is taken."""
+
+    def apply(self, manifest: Manifest, *, uid: str, field_manager: str = ...) -> Manifest:
+        """Apply an object that exists; raises Conflict unless it is the one with this uid."""
+
+    def apply_status(self, manifest: Manifest, *, uid: str) -> Manifest:
+        """Apply the status of a CartService."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return an object, or None where there is none."""
+
+    def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """Delete the object with this uid, if it is still there."""
+
+    def create_event(self, event: Manifest) -> None:
+        """Post a Kubernetes Event."""
+
+
+class Cache(Protocol):
+    """What the watches have seen, and what the operator itself has written since."""
+
+    def resource(self, key: Key) -> Manifest | None:
+        """Return the CartService, or None where there is none."""
+
+    def children(self, uid: str) -> Sequence[Manifest]:
+        """Return the objects that carry the label of this CartService, pods not."""
+
+    def pods(self, uid: str) -> Sequence[Manifest]:
+        """Return the pods that carry the label of this CartService."""
+
+    def put(self, manifest: Manifest) -> bool:
+        """Remember an object as the API server answered it; return whether that was news."""
+
+    def discard(self, manifest: Manifest) -> bool:
+        """Forget an object, unless a later one is known; return whether."""
+
+
+@dataclass(frozen=True)
+class SecretReference:
+    """Which secret at AWS."""
+
+    region: str
+    secret_id: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known of a secret: the last version that was seen, the error of the last look.
+
+    All None while the first answer is awaited. `fields` is None where nobody needed the value.
+    """
+
+    version_id: str | None = None
+    fields: Mapping[str, object] | None = field(default=None, repr=False)
+    error: SecretError | None = None
+
+
+class SecretSchedule(Protocol):
+    """Looks at secrets in its own time, and calls for a reconcile where one has changed."""
+
+    def reading(
+        self,
+        key: Key,
+        reference: SecretReference,
+        *,
+        interval_seconds: int,
+        known_version: str | None,
+        demand: str | None,
+    ) -> Reading:
+        """Return what is known, after a short wait for a first answer.
+
+        The value is fetched unless `known_version` is current. A `demand` not seen before looks
+        at once.
+        """
+
+    def forget(self, key: Key) -> None:
+        """Stop looking for this CartService."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> str:
+        """Return the time of day as RFC 3339, in UTC, to the second."""
+
+    def now_precisely(self) -> str:
+        """Return the same to the microsecond."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment, never set back."""

@@ -1,0 +1,134 @@
+"""From what a secret holds to a complete way into the database, and back from our own Secret.
+
+Pure. No message quotes a value.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from carthub_operator import compare
+from carthub_operator.api import names
+from carthub_operator.api.conditions import Reason
+from carthub_operator.api.database import CredentialKeys
+from carthub_operator.api.resource import CartService
+from carthub_operator.desired.facts import (
+    DEFAULT_DATABASE,
+    DEFAULT_PORT,
+    DatabaseCredentials,
+)
+from carthub_operator.errors import SecretError
+
+_MAX_PORT = 65535
+_OUR_KEYS = (
+    names.KEY_DATABASE_URL,
+    names.KEY_USERNAME,
+    names.KEY_PASSWORD,
+    names.KEY_PGHOST,
+    names.KEY_PGPORT,
+    names.KEY_PGDATABASE,
+)
+
+
+def complete(
+    resource: CartService,
+    fields: Mapping[str, object],
+    *,
+    version_id: str,
+    previous: DatabaseCredentials | None,
+    now: str,
+) -> DatabaseCredentials:
+    """Return the credentials; those before, version and all, where nothing in them changed.
+
+    What the spec says of the database wins over the secret. Raises SecretError.
+    """
+    database = resource.spec.database
+    keys = _keys(resource)
+    host = database.host or _text(fields, keys.host, required=False)
+    if not host:
+        raise SecretError(
+            Reason.SECRET_MALFORMED,
+            f"neither spec.database.host nor the secret's key {keys.host!r} names the database's"
+            " host",
+        )
+    found = DatabaseCredentials(
+        username=_text(fields, keys.username),
+        password=_text(fields, keys.password),
+        host=host,
+        port=database.port or _port(fields, keys.port),
+        database=database.name or _text(fields, keys.dbname, required=False) or DEFAULT_DATABASE,
+        version_id=version_id,
+        changed_at=now,
+    )
+    return previous if previous is not None and _is_same_value(previous, found) else found
+
+
+def of_secret(live: Mapping[str, Any] | None) -> DatabaseCredentials | None:
+    """Return what our own Secret holds, or None unless it is whole and as we wrote it."""
+    if live is None:
+        return None
+    annotations = live["metadata"].get("annotations") or {}
+    data = compare.fields_of(live, names.FIELD_MANAGER).get("f:data", {})
+    if any(f"f:{key}" not in data for key in _OUR_KEYS):
+        return None
+    try:
+        values = decoded(live)
+        return DatabaseCredentials(
+            username=values[names.KEY_USERNAME],
+            password=values[names.KEY_PASSWORD],
+            host=values[names.KEY_PGHOST],
+            port=int(values[names.KEY_PGPORT]),
+            database=values[names.KEY_PGDATABASE],
+            version_id=annotations[names.ANNOTATION_SECRET_VERSION],
+            changed_at=annotations[names.ANNOTATION_SECRET_CHANGED_AT],
+        )
+    except (KeyError, ValueError, SecretError):
+        return None
+
+
+def decoded(secret: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts in a Secret of Kubernetes; raises SecretError for what is not text."""
+    try:
+        return {
+            key: base64.b64decode(value or "", validate=True).decode()
+            for key, value in (secret.get("data") or {}).items()
+        }
+    except (binascii.Error, UnicodeDecodeError):
+        # The cause would quote the value.
+        pass
+    name = secret["metadata"]["name"]
+    raise SecretError(Reason.SECRET_MALFORMED, f"Secret {name} holds something that is not text")
+
+
+def _is_same_value(one: DatabaseCredentials, other: DatabaseCredentials) -> bool:
+    return one == replace(other, version_id=one.version_id, changed_at=one.changed_at)
+
+
+def _keys(resource: CartService) -> CredentialKeys:
+    sources = resource.spec.database.credentials
+    source = sources.secrets_manager or sources.existing_secret
+    return source.keys if source else CredentialKeys()
+
+
+def _text(fields: Mapping[str, object], key: str, *, required: bool = True) -> str:
+    value = fields.get(key)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str) or not value or "\0" in value:
+        what = "is missing" if value is None else "is not a text, or an empty one"
+        raise SecretError(Reason.SECRET_MALFORMED, f"the secret's key {key!r} {what}")
+    return value
+
+
+def _port(fields: Mapping[str, object], key: str) -> int:
+    value = fields.get(key)
+    if value is None:
+        return DEFAULT_PORT
+    text = str(value)
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_PORT:
+        raise SecretError(
+            Reason.SECRET_MALFORMED, f"the secret's key {key!r} must be a port, 1 to {_MAX_PORT}"
+        )
+    return int(text)

@@ -1,0 +1,182 @@
+"""Where the credentials of a CartService stand: from AWS or from a Secret, last good kept.
+
+Nothing here waits for AWS: the schedule does, and calls again when it knows more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from carthub_operator import credential_values, kinds
+from carthub_operator.allow_list import AllowList
+from carthub_operator.api import names
+from carthub_operator.api.conditions import Reason
+from carthub_operator.api.database import ExistingSecret, SecretsManager
+from carthub_operator.api.durations import seconds
+from carthub_operator.api.resource import CartService
+from carthub_operator.contracts import Clock, Cluster, Key, SecretReference, SecretSchedule
+from carthub_operator.desired.facts import DatabaseCredentials, Manifest
+from carthub_operator.errors import SecretError
+from carthub_operator.status import SecretState
+
+# Passes come at the interval, earlier or later by a tenth.
+EARLIEST = 0.85
+
+
+@dataclass(frozen=True)
+class Known:
+    """The credentials to use, None while none were ever good, and how it stands with them."""
+
+    credentials: DatabaseCredentials | None
+    state: SecretState
+
+
+@dataclass
+class _Memory:
+    """What is remembered of one CartService between passes."""
+
+    credentials: DatabaseCredentials | None = None
+    # Of an existing Secret: when it was read, what was in it.
+    read_at: float | None = None
+    source: Manifest | None = None
+
+
+class CredentialSources:
+    """Tells the credentials of every CartService."""
+
+    def __init__(
+        self, cluster: Cluster, schedule: SecretSchedule, *, allow_list: AllowList, clock: Clock
+    ) -> None:
+        self._cluster = cluster
+        self._schedule = schedule
+        self._allow_list = allow_list
+        self._clock = clock
+        self._memories: dict[Key, tuple[str, _Memory]] = {}
+
+    def look(self, resource: CartService, live: Mapping[str, Any] | None) -> Known:
+        """Return where the credentials stand; `live` is our own Secret as it is now."""
+        memory = self._memory(resource)
+        last_good = memory.credentials or credential_values.of_secret(live)
+        try:
+            known = self._current(resource, live, memory, last_good)
+        except SecretError as error:
+            kept = ""
+            if last_good is not None:
+                kept = f"; version {last_good.version_id} goes on being used"
+            state = SecretState(
+                is_synced=False, reason=Reason(error.reason), message=f"{error}{kept}"
+            )
+            known = Known(last_good, state)
+        memory.credentials = known.credentials
+        return known
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a CartService that is gone."""
+        self._memories.pop(key, None)
+        self._schedule.forget(key)
+
+    def _memory(self, resource: CartService) -> _Memory:
+        key = Key(resource.namespace, resource.name)
+        uid, memory = self._memories.get(key, ("", _Memory()))
+        if uid != resource.uid:
+            memory = _Memory()
+            self._memories[key] = (resource.uid, memory)
+        return memory
+
+    def _current(
+        self,
+        resource: CartService,
+        live: Mapping[str, Any] | None,
+        memory: _Memory,
+        last_good: DatabaseCredentials | None,
+    ) -> Known:
+        sources = resource.spec.database.credentials
+        if sources.secrets_manager is not None:
+            return self._from_aws(resource, sources.secrets_manager, live, last_good)
+        self._schedule.forget(Key(resource.namespace, resource.name))
+        if sources.existing_secret is not None:
+            return self._from_secret(resource, sources.existing_secret, live, memory, last_good)
+        raise SecretError(Reason.PENDING, "spec.database.credentials names no source")
+
+    def _from_aws(
+        self,
+        resource: CartService,
+        source: SecretsManager,
+        live: Mapping[str, Any] | None,
+        last_good: DatabaseCredentials | None,
+    ) -> Known:
+        if not self._allow_list.permits(resource.namespace, source.secret_id):
+            raise SecretError(
+                Reason.SECRET_NOT_ALLOWED,
+                f"the operator's allow-list (CARTHUB_SECRET_ALLOW_LIST) does not give secret"
+                f" {source.secret_id} to namespace {resource.namespace}: ask who runs the operator",
+            )
+        # A changed spec may want other parts of the same value.
+        is_settled = resource.status.get("observedGeneration") == resource.generation
+        reading = self._schedule.reading(
+            Key(resource.namespace, resource.name),
+            SecretReference(source.region, source.secret_id),
+            interval_seconds=seconds(source.refresh_interval),
+            known_version=last_good.version_id if last_good and is_settled else None,
+            demand=_demand(resource, live),
+        )
+        if reading.error is not None:
+            if last_good and reading.error.reason == Reason.SECRET_SOURCE_UNAVAILABLE:
+                # They serve; that AWS does not answer is told, and is no state of theirs.
+                message = f"Version {last_good.version_id}; {reading.error}"
+                return Known(last_good, _synced(message))
+            raise reading.error
+        if reading.version_id is not None and reading.fields is not None:
+            found = credential_values.complete(
+                resource,
+                reading.fields,
+                version_id=reading.version_id,
+                previous=last_good,
+                now=self._clock.now(),
+            )
+            return Known(found, _synced(f"Version {found.version_id}"))
+        if last_good is not None:
+            return Known(last_good, _synced(f"Version {last_good.version_id}"))
+        raise SecretError(Reason.PENDING, "Waiting for AWS Secrets Manager to answer")
+
+    def _from_secret(
+        self,
+        resource: CartService,
+        source: ExistingSecret,
+        live: Mapping[str, Any] | None,
+        memory: _Memory,
+        last_good: DatabaseCredentials | None,
+    ) -> Known:
+        now = self._clock.monotonic()
+        is_other = memory.source is None or memory.source["metadata"]["name"] != source.name
+        is_due = memory.read_at is None or (
+            now - memory.read_at >= seconds(source.refresh_interval) * EARLIEST
+        )
+        if is_other or is_due or _demand(resource, live):
+            memory.source = self._cluster.get(kinds.SECRET, resource.namespace, source.name)
+            memory.read_at = now
+        if memory.source is None:
+            raise SecretError(
+                Reason.SECRET_NOT_FOUND,
+                f"Secret {source.name} does not exist in namespace {resource.namespace}: create"
+                " it, or correct spec.database.credentials.existingSecret.name",
+            )
+        found = credential_values.complete(
+            resource,
+            credential_values.decoded(memory.source),
+            version_id=memory.source["metadata"]["resourceVersion"],
+            previous=last_good,
+            now=self._clock.now(),
+        )
+        return Known(found, _synced(f"Version {found.version_id}"))
+
+
+def _synced(message: str) -> SecretState:
+    return SecretState(is_synced=True, reason=Reason.SYNCED, message=message)
+
+
+def _demand(resource: CartService, live: Mapping[str, Any] | None) -> str | None:
+    """Return the value of the sync annotation while it was not carried out."""
+    asked = resource.annotations.get(names.ANNOTATION_SYNC)
+    annotations = (live or {}).get("metadata", {}).get("annotations") or {}
+    return None if asked == annotations.get(names.ANNOTATION_SYNCED) else asked

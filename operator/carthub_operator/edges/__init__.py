@@ -1,0 +1,1 @@
+"""What is outside the process: the Kubernetes API, AWS. Thin, replaceable, nothing decided here."""

@@ -1,0 +1,136 @@
+"""AWS Secrets Manager, in the words of our own errors. The only module that imports boto3.
+
+No message carries what AWS answered beyond its error code, and nothing here keeps a value.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from carthub_operator.api.conditions import Reason
+from carthub_operator.errors import SecretError
+
+if TYPE_CHECKING:
+    from types_boto3_secretsmanager import SecretsManagerClient
+
+CURRENT = "AWSCURRENT"
+_DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "DecryptionFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+    }
+)
+# Operation, error code (empty: none), seconds.
+OnCall = Callable[[str, str, float], None]
+
+
+class AwsSecretsManager:
+    """The secrets of every region; safe to use from several threads.
+
+    Credentials and endpoint come from the default chain: IRSA, Pod Identity, AWS_ENDPOINT_URL.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_call: OnCall,
+        pool_size: int,
+        connect_seconds: float = 3.0,
+        read_seconds: float = 5.0,
+    ) -> None:
+        self._on_call = on_call
+        self._config = Config(
+            connect_timeout=connect_seconds,
+            read_timeout=read_seconds,
+            max_pool_connections=pool_size,
+            # One more try for a connection that was closed; the schedule backs off after that.
+            retries={"total_max_attempts": 2, "mode": "standard"},
+        )
+        self._lock = threading.Lock()
+        self._clients: dict[str, SecretsManagerClient] = {}
+
+    def current_version(self, secret_id: str, region: str) -> str:
+        """Return the id of the version that is current; its value is not fetched."""
+        api = self._client(region)
+        answer = self._call("DescribeSecret", lambda: api.describe_secret(SecretId=secret_id))
+        for version, stages in answer.get("VersionIdsToStages", {}).items():
+            if CURRENT in stages:
+                return str(version)
+        raise SecretError(
+            Reason.SECRET_MALFORMED, f"secret {secret_id} has no version labelled {CURRENT}"
+        )
+
+    def current_value(self, secret_id: str, region: str) -> tuple[str, Mapping[str, object]]:
+        """Return version id and fields of the current version."""
+        api = self._client(region)
+        answer = self._call(
+            "GetSecretValue",
+            lambda: api.get_secret_value(SecretId=secret_id, VersionStage=CURRENT),
+        )
+        return answer["VersionId"], _fields(secret_id, answer.get("SecretString"))
+
+    def _client(self, region: str) -> "SecretsManagerClient":
+        with self._lock:
+            if region not in self._clients:
+                # A session of our own: the default one is not safe to share between threads.
+                session = boto3.session.Session()
+                self._clients[region] = session.client(
+                    "secretsmanager", region_name=region, config=self._config
+                )
+            return self._clients[region]
+
+    def _call(self, operation: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
+        started, code = time.monotonic(), ""
+        try:
+            return request()
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "Unknown")
+            raise _translated(code, operation) from None
+        except BotoCoreError as error:
+            code = type(error).__name__
+            message = f"AWS cannot be asked: {code}"
+            raise SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, message) from None
+        finally:
+            self._on_call(operation, code, time.monotonic() - started)
+
+
+def _translated(code: str, operation: str) -> SecretError:
+    if code == "ResourceNotFoundException":
+        return SecretError(
+            Reason.SECRET_NOT_FOUND,
+            "no such secret in AWS Secrets Manager: create it, or correct secretId and region",
+        )
+    if code == "InvalidRequestException":
+        return SecretError(Reason.SECRET_NOT_FOUND, "the secret is scheduled for deletion in AWS")
+    if code in _DENIED:
+        return SecretError(
+            Reason.SECRET_ACCESS_DENIED,
+            f"AWS refuses secretsmanager:{operation} to the operator ({code}): extend the policy"
+            " of its role",
+        )
+    return SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, f"AWS answers {code} to {operation}")
+
+
+def _fields(secret_id: str, text: str | None) -> Mapping[str, object]:
+    """Return the fields of a secret's text; a value that is no JSON object is SecretMalformed."""
+    try:
+        fields = json.loads(text or "")
+    except ValueError:
+        # The cause would quote the value.
+        fields = None
+    if not isinstance(fields, dict):
+        raise SecretError(
+            Reason.SECRET_MALFORMED, f"the value of secret {secret_id} is not a JSON object"
+        )
+    return fields

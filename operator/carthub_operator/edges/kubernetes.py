@@ -1,0 +1,212 @@
+"""The API server: server-side apply, by static paths, in the words of our own errors.
+
+The only module that imports `kubernetes`. No discovery: it would cost requests and a cache file.
+Every request has a timeout, none is retried here: the work queue comes again, with backoff.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+
+from carthub_operator import errors, kinds
+from carthub_operator.api import names
+from carthub_operator.kinds import Kind
+
+Manifest = dict[str, Any]
+# Verb, kind, HTTP status (0: no answer), seconds.
+OnCall = Callable[[str, str, int, float], None]
+
+APPLY = "application/apply-patch+yaml"
+# Nothing has this version: an object that exists answers 409, one that does not is created.
+_NO_VERSION = "1"
+_PAGE = 500
+_FIELD_MANAGER = ("fieldManager", names.FIELD_MANAGER)
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long one request may take."""
+
+    connect_seconds: float = 3.0
+    read_seconds: float = 15.0
+
+
+def _configuration(kubeconfig: str | None, pool_size: int) -> client.Configuration:
+    settings = client.Configuration()
+    if kubeconfig:
+        config.load_kube_config(kubeconfig, client_configuration=settings)
+    else:
+        config.load_incluster_config(client_configuration=settings)
+    # The API server is never behind the proxy that the environment names for the internet.
+    settings.proxy = None
+    settings.retries = False
+    settings.connection_pool_maxsize = pool_size
+    return settings
+
+
+class KubernetesCluster:
+    """The objects of a cluster; safe to use from several threads.
+
+    `kubeconfig` is a path, None inside a cluster.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: str | None,
+        *,
+        pool_size: int,
+        on_call: OnCall,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._api = client.ApiClient(_configuration(kubeconfig, pool_size))
+        self._api.user_agent = names.FIELD_MANAGER
+        self._on_call = on_call
+        limits = timeouts or Timeouts()
+        self._timeout = (limits.connect_seconds, limits.read_seconds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.rest_client.pool_manager.clear()
+
+    def create(self, manifest: Manifest) -> Manifest:
+        """Create an object by applying it; raises Conflict where the name is taken."""
+        return self._apply(_with_metadata(manifest, resourceVersion=_NO_VERSION))
+
+    def apply(
+        self, manifest: Manifest, *, uid: str, field_manager: str = names.FIELD_MANAGER
+    ) -> Manifest:
+        """Apply an object that exists; raises Conflict unless it is the one with this uid."""
+        return self._apply(_with_metadata(manifest, uid=uid), field_manager=field_manager)
+
+    def apply_status(self, manifest: Manifest, *, uid: str) -> Manifest:
+        """Apply the status of a CartService."""
+        return self._apply(_with_metadata(manifest, uid=uid), subresource="/status")
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return an object, or None where there is none."""
+        try:
+            return self._call("GET", kind, kind.path(namespace=namespace, name=name))
+        except errors.NotFound:
+            return None
+
+    def objects(
+        self, kind: Kind, *, namespace: str | None, selector: str | None = None
+    ) -> Iterator[Manifest]:
+        """Yield the objects of a kind, page by page; their `kind` is filled in."""
+        query = [("limit", str(_PAGE))] + ([("labelSelector", selector)] if selector else [])
+        page: list[tuple[str, str]] = []
+        while True:
+            answer = self._call("GET", kind, kind.path(namespace=namespace), query + page)
+            for item in answer["items"]:
+                yield {"apiVersion": kind.api_version, "kind": kind.name, **item}
+            following = answer["metadata"].get("continue")
+            if not following:
+                return
+            page = [("continue", following)]
+
+    def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
+        """Delete the object with this uid; one that is gone already is fine."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        path = kind.path(namespace=namespace, name=name)
+        try:
+            self._call("DELETE", kind, path, body=options)
+        except (errors.NotFound, errors.Conflict):
+            # Gone, or another object has its name by now.
+            return
+
+    def create_event(self, event: Manifest) -> None:
+        """Post a Kubernetes Event."""
+        path = kinds.EVENT.path(namespace=event["metadata"]["namespace"])
+        self._call("POST", kinds.EVENT, path, [_FIELD_MANAGER], body=event)
+
+    def serves(self, kind: Kind) -> bool:
+        """Tell whether the API server knows a kind; it may do so seconds after its CRD exists."""
+        try:
+            answer = self._call("GET", kind, f"/apis/{kind.api_version}")
+        except errors.NotFound:
+            return False
+        return any(resource["name"] == kind.plural for resource in answer["resources"])
+
+    def _apply(
+        self,
+        manifest: Manifest,
+        *,
+        field_manager: str = names.FIELD_MANAGER,
+        subresource: str = "",
+    ) -> Manifest:
+        kind, metadata = kinds.BY_NAME[manifest["kind"]], manifest["metadata"]
+        path = kind.path(namespace=metadata["namespace"], name=metadata["name"])
+        query = [("fieldManager", field_manager), ("force", "true")]
+        return self._call(
+            "PATCH", kind, path + subresource, query, body=manifest, content_type=APPLY
+        )
+
+    def _call(
+        self,
+        method: str,
+        kind: Kind,
+        path: str,
+        query: list[tuple[str, str]] | None = None,
+        *,
+        body: Manifest | None = None,
+        content_type: str = "application/json",
+    ) -> Manifest:
+        started, status = time.monotonic(), 0
+        try:
+            answer, status, _ = self._api.call_api(
+                path,
+                method,
+                query_params=query or [],
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+                response_types_map=dict.fromkeys((200, 201, 202), "object"),
+                _request_timeout=self._timeout,
+            )
+        except client.ApiException as error:
+            status = error.status
+            raise _translated(error, kind, path) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            why = type(error).__name__
+            raise errors.ClusterUnavailable(f"The API server does not answer: {why}") from error
+        finally:
+            self._on_call(method, kind.name, status, time.monotonic() - started)
+        result: Manifest = answer
+        return result
+
+
+def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:
+    return {**manifest, "metadata": {**manifest["metadata"], **fields}}
+
+
+_BY_STATUS: Mapping[int, type[errors.CarthubError]] = {
+    400: errors.Rejected,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: errors.Rejected,
+    415: errors.Rejected,
+    422: errors.Rejected,
+}
+
+
+def _translated(error: client.ApiException, kind: Kind, path: str) -> errors.CarthubError:
+    """Return our error; what the API server says of a Secret may quote it and is left out."""
+    try:
+        answer = json.loads(error.body or "{}")
+    except ValueError:
+        answer = {}
+    causes = (answer.get("details") or {}).get("causes") or ()
+    name = path.rpartition("/")[2]
+    said = answer.get("message") or f"status {error.status}"
+    message = f"{kind.name} {name}: {answer.get('reason') if kind is kinds.SECRET else said}"
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return errors.ClusterUnavailable(f"The namespace of {kind.name} {name} is being deleted")
+    if any(cause.get("field") == "metadata.uid" for cause in causes):
+        return errors.Conflict(message)
+    return _BY_STATUS.get(error.status, errors.ClusterUnavailable)(message)

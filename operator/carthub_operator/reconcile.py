@@ -1,0 +1,251 @@
+"""The one sequence: observe, desire, apply what differs, prune, tell.
+
+A pass starts from what is, never from what happened, so it repairs whatever it finds and can be
+repeated at any moment. Over an unchanged resource it writes nothing.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from carthub_operator import migration, news, rollout
+from carthub_operator.api import names
+from carthub_operator.api.durations import seconds
+from carthub_operator.api.resource import CartService, parse
+from carthub_operator.children import Children
+from carthub_operator.contracts import Cache, Clock, Cluster, Key
+from carthub_operator.credentials import EARLIEST, CredentialSources, Known
+from carthub_operator.desired.children import Plan, plan
+from carthub_operator.desired.facts import Facts, Manifest, MigrationState, migration_key
+from carthub_operator.desired.replicas import replicas
+from carthub_operator.errors import CarthubError, ClusterUnavailable, Conflict, InvalidSpec
+from carthub_operator.news import Change, News
+from carthub_operator.status import Observation, status_for, status_for_invalid
+
+# A Secret that does not exist yet is looked for more often than one that does.
+_MISSING_SECRET_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pass did, and when the next is due without any news."""
+
+    changes: Sequence[Change] = ()
+    news: Sequence[News] = ()
+    uid: str = ""
+    # The conditions that were written, where they differ from those before.
+    conditions: Sequence[Mapping[str, Any]] = ()
+    again_seconds: float | None = None
+    # What stopped the pass: try again, later and later.
+    problem: CarthubError | None = None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    known: Known
+    migration: MigrationState
+    migration_message: str
+    plan: Plan
+
+
+class Reconciler:
+    """Brings one CartService at a time into its declared state; safe for several threads.
+
+    Two threads never have the same CartService: the work queue sees to that.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        cache: Cache,
+        credentials: CredentialSources,
+        *,
+        clock: Clock,
+        jitter: Callable[[], float] = random.random,  # noqa: S311 - spreads load, hides nothing
+    ) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._credentials = credentials
+        self._clock = clock
+        self._jitter = jitter
+        self._secret_read_at: dict[str, float] = {}
+
+    def reconcile(self, key: Key) -> Outcome:
+        """Make one pass; raises CarthubError where not even the status could be written."""
+        raw = self._cache.resource(key)
+        if raw is None:
+            self._credentials.forget(key)
+            return Outcome()
+        if "deletionTimestamp" in raw["metadata"]:
+            # Kubernetes deletes the children by their owner references.
+            return Outcome()
+        try:
+            resource = parse(raw)
+        except InvalidSpec as error:
+            return self._tell_invalid(raw, error)
+        children = Children(self._cluster, self._cache, resource)
+        self._read_secret(resource, children)
+        seen = self._observe(resource, children)
+        if resource.spec.suspend:
+            return self._tell(
+                resource, children, seen, has_pending_changes=_is_pending(resource, children, seen)
+            )
+        problem = None
+        try:
+            self._carry_out(resource, children, seen.plan)
+        except CarthubError as error:
+            problem = error
+        return self._tell(resource, children, seen, problem=problem)
+
+    # Observe
+
+    def _read_secret(self, resource: CartService, children: Children) -> None:
+        """Read our own Secret at most once an interval: it is not watched."""
+        name, now = names.database_secret(resource.name), self._clock.monotonic()
+        read_at = self._secret_read_at.get(resource.uid)
+        is_new = resource.status.get("observedGeneration", -1) == -1 and read_at is None
+        is_due = read_at is None or now - read_at >= _interval_seconds(resource) * EARLIEST
+        if is_due and not is_new:
+            children.read(name)
+        if is_due:
+            self._secret_read_at[resource.uid] = now
+
+    def _observe(self, resource: CartService, children: Children) -> _Seen:
+        secret = children.get("Secret", names.database_secret(resource.name))
+        known = self._credentials.look(resource, secret)
+        state, message = self._migration(resource, children, known)
+        return _Seen(known, state, message, plan(resource, Facts(known.credentials, state)))
+
+    def _migration(
+        self, resource: CartService, children: Children, known: Known
+    ) -> tuple[MigrationState, str]:
+        if known.credentials is None or not resource.spec.database.migrations.enabled:
+            return MigrationState.NOT_STARTED, ""
+        key = migration_key(resource, known.credentials)
+        job = children.get("Job", names.migration_job(resource.name, key))
+        deployment = children.get("Deployment", names.deployment(resource.name))
+        state = migration.state(key, deployment=deployment, job=job)
+        if state is MigrationState.FAILED and job is not None:
+            return state, migration.last_words(job, self._cache.pods(resource.uid))
+        return state, ""
+
+    # Act
+
+    def _carry_out(self, resource: CartService, children: Children, wanted: Plan) -> None:
+        """Apply in order, up to the first problem: no pods before what protects them."""
+        for manifest in wanted.apply:
+            is_deployment = manifest["kind"] == "Deployment"
+            existed = children.get(manifest["kind"], manifest["metadata"]["name"]) is not None
+            children.ensure(manifest)
+            count = replicas(resource, exists=existed) if is_deployment else None
+            if count is not None:
+                children.ensure(count, field_manager=names.REPLICAS_FIELD_MANAGER)
+        for manifest in wanted.create:
+            children.ensure_exists(manifest)
+        children.prune(wanted.wanted)
+
+    # Tell
+
+    def _tell(
+        self,
+        resource: CartService,
+        children: Children,
+        seen: _Seen,
+        *,
+        problem: CarthubError | None = None,
+        has_pending_changes: bool = False,
+    ) -> Outcome:
+        deployment = children.get("Deployment", names.deployment(resource.name))
+        is_settled = deployment is not None and rollout.is_rolled_out(deployment)
+        observation = Observation(
+            deployment=deployment,
+            autoscaler=children.get("HorizontalPodAutoscaler", names.autoscaler(resource.name)),
+            pods=() if is_settled else tuple(self._cache.pods(resource.uid)),
+            secret=seen.known.state,
+            credentials=seen.known.credentials,
+            migration=seen.migration,
+            migration_message=seen.migration_message,
+            problem=problem,
+            has_pending_changes=has_pending_changes,
+        )
+        status = status_for(resource, observation, now=self._clock.now())
+        self._write_status(resource.namespace, resource.name, resource.uid, resource.status, status)
+        return Outcome(
+            changes=children.changes,
+            news=news.of_pass(resource, children.changes, status),
+            uid=resource.uid,
+            conditions=_changed_conditions(resource.status, status),
+            again_seconds=self._again_seconds(resource, seen.known),
+            problem=problem,
+        )
+
+    def _tell_invalid(self, raw: Manifest, error: InvalidSpec) -> Outcome:
+        metadata, previous = raw["metadata"], raw.get("status") or {}
+        status = status_for_invalid(
+            metadata.get("generation", 0), previous, error, now=self._clock.now()
+        )
+        self._write_status(
+            metadata["namespace"], metadata["name"], metadata["uid"], previous, status
+        )
+        return Outcome(
+            news=news.of_status(previous, status),
+            uid=metadata["uid"],
+            conditions=_changed_conditions(previous, status),
+        )
+
+    def _write_status(
+        self,
+        namespace: str,
+        name: str,
+        uid: str,
+        previous: Mapping[str, Any],
+        status: Mapping[str, Any],
+    ) -> None:
+        if previous == status:
+            return
+        manifest = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": name, "namespace": namespace},
+            "status": dict(status),
+        }
+        try:
+            self._cache.put(self._cluster.apply_status(manifest, uid=uid))
+        except Conflict as error:
+            # Deleted or made anew since it was read; the watch will say which.
+            raise ClusterUnavailable(f"CartService {name} has just been deleted") from error
+
+    def _again_seconds(self, resource: CartService, known: Known) -> float:
+        interval = float(_interval_seconds(resource))
+        source = resource.spec.database.credentials.existing_secret
+        if source is not None and known.credentials is None:
+            return min(interval, _MISSING_SECRET_SECONDS)
+        # Spread, so that resources made together do not ask together for ever.
+        return interval * (0.9 + 0.2 * self._jitter())
+
+
+def _is_pending(resource: CartService, children: Children, seen: _Seen) -> bool:
+    """Tell whether carrying out the plan would change a child."""
+    count = replicas(resource, exists=True)
+    return (
+        bool(seen.plan.create)
+        or any(children.differs(manifest) for manifest in seen.plan.apply)
+        or (
+            count is not None
+            and children.differs(count, field_manager=names.REPLICAS_FIELD_MANAGER)
+        )
+    )
+
+
+def _interval_seconds(resource: CartService) -> int:
+    sources = resource.spec.database.credentials
+    source = sources.secrets_manager or sources.existing_secret
+    return seconds(source.refresh_interval) if source else 60
+
+
+def _changed_conditions(
+    before: Mapping[str, Any], now: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    old = {c["type"]: (c["status"], c["reason"]) for c in before.get("conditions") or ()}
+    return [c for c in now["conditions"] if old.get(c["type"]) != (c["status"], c["reason"])]

@@ -1,0 +1,1 @@
+"""What turns watch events and time into passes: kopf, cache, work queue, schedule, health."""

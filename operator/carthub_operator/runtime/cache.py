@@ -1,0 +1,163 @@
+"""What the watches have seen, and what the operator itself has written since.
+
+Written through: a pass that follows its own writes sees them, though the watch is behind. Older
+news never replaces newer: resource versions can be ordered
+(kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from carthub_operator import kinds
+from carthub_operator.api import names
+from carthub_operator.contracts import Key
+from carthub_operator.desired.facts import Manifest
+from carthub_operator.kinds import Kind
+
+_OUR_MANAGERS = frozenset({names.FIELD_MANAGER, names.REPLICAS_FIELD_MANAGER})
+
+
+@dataclass(frozen=True, order=True)
+class _Place:
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _Entry:
+    live: Manifest
+    seen_at: float
+
+
+class ObjectCache:
+    """The live objects, by kind, namespace and name; safe to use from several threads."""
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._objects: dict[_Place, _Entry] = {}
+        self._by_owner: defaultdict[str, set[_Place]] = defaultdict(set)
+
+    def resource(self, key: Key) -> Manifest | None:
+        """Return the CartService, or None where there is none."""
+        with self._lock:
+            entry = self._objects.get(_Place(names.KIND, key.namespace, key.name))
+            return entry.live if entry else None
+
+    def keys(self) -> list[Key]:
+        """Return every CartService there is."""
+        with self._lock:
+            return [Key(p.namespace, p.name) for p in self._objects if p.kind == names.KIND]
+
+    def children(self, uid: str) -> Sequence[Manifest]:
+        """Return the objects that carry the label of this CartService, pods not."""
+        return [live for live in self._owned(uid) if live["kind"] != kinds.POD.name]
+
+    def pods(self, uid: str) -> Sequence[Manifest]:
+        """Return the pods that carry the label of this CartService."""
+        return [live for live in self._owned(uid) if live["kind"] == kinds.POD.name]
+
+    def put(self, manifest: Manifest) -> bool:
+        """Remember an object as the API server answered it; return whether that was news."""
+        live = _trimmed(manifest)
+        place = _place(live)
+        with self._lock:
+            known = self._objects.get(place)
+            if known is not None and _version(known.live) >= _version(live):
+                return False
+            if known is not None:
+                self._remove(place)
+            self._objects[place] = _Entry(live, self._monotonic())
+            if owner := _owner(live):
+                self._by_owner[owner].add(place)
+            return True
+
+    def discard(self, manifest: Manifest) -> bool:
+        """Forget an object, unless one made or changed since then is known; return whether."""
+        place = _place(manifest)
+        with self._lock:
+            entry = self._objects.get(place)
+            if entry is None or _version(entry.live) > _version(manifest):
+                return False
+            self._remove(place)
+            return True
+
+    def replace(
+        self, kind: Kind, listed: Iterable[Manifest], *, since: float, namespace: str | None
+    ) -> list[Manifest]:
+        """Take a complete listing that began at `since`; return what the watch had not told.
+
+        What was seen after the listing began is newer than the listing. None: all namespaces.
+        """
+        missed, found = [], set()
+        for manifest in listed:
+            found.add(_place(manifest))
+            if self.put(manifest):
+                missed.append(manifest)
+        with self._lock:
+            gone = [
+                place
+                for place, entry in self._objects.items()
+                if place.kind == kind.name
+                and namespace in {None, place.namespace}
+                and place not in found
+                and entry.seen_at < since
+            ]
+            for place in gone:
+                missed.append(self._objects[place].live)
+                self._remove(place)
+        return missed
+
+    def _owned(self, uid: str) -> list[Manifest]:
+        with self._lock:
+            return [self._objects[place].live for place in sorted(self._by_owner.get(uid, ()))]
+
+    def _remove(self, place: _Place) -> None:
+        owner = _owner(self._objects.pop(place).live)
+        if owner:
+            self._by_owner[owner].discard(place)
+            if not self._by_owner[owner]:
+                del self._by_owner[owner]
+
+
+def owner_key(manifest: Manifest) -> Key | None:
+    """Return which CartService an object is or belongs to: by its labels, or its controller."""
+    metadata = manifest["metadata"]
+    if manifest["kind"] == names.KIND:
+        return Key(metadata["namespace"], metadata["name"])
+    labels = metadata.get("labels") or {}
+    if labels.get(names.LABEL_OWNER_UID) and labels.get(names.LABEL_INSTANCE):
+        return Key(metadata["namespace"], labels[names.LABEL_INSTANCE])
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("controller") and owner.get("kind") == names.KIND:
+            return Key(metadata["namespace"], owner["name"])
+    return None
+
+
+def _trimmed(manifest: Manifest) -> Manifest:
+    """Return the object without what other field managers own: half of its size."""
+    metadata = dict(manifest["metadata"])
+    if "managedFields" in metadata:
+        metadata["managedFields"] = [
+            entry for entry in metadata["managedFields"] if entry.get("manager") in _OUR_MANAGERS
+        ]
+    return {**manifest, "metadata": metadata}
+
+
+def _place(manifest: Manifest) -> _Place:
+    metadata = manifest["metadata"]
+    return _Place(manifest["kind"], metadata["namespace"], metadata["name"])
+
+
+def _version(manifest: Manifest) -> int:
+    return int(manifest["metadata"]["resourceVersion"])
+
+
+def _owner(manifest: Manifest) -> str:
+    if manifest["kind"] == names.KIND:
+        return ""
+    return str((manifest["metadata"].get("labels") or {}).get(names.LABEL_OWNER_UID, ""))

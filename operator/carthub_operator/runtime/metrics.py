@@ -1,0 +1,66 @@
+"""What /metrics shows; the names are part of the operator's interface."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The operator's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.pass_seconds = Histogram(
+            "carthub_reconcile_seconds",
+            "Seconds of one pass over a CartService.",
+            ["outcome"],
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.changes = Counter(
+            "carthub_child_changes_total",
+            "Children created, changed and removed.",
+            ["action", "kind"],
+            registry=self.registry,
+        )
+        self.missed = Counter(
+            "carthub_watch_missed_total",
+            "Objects whose change a resync found and no watch had told.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self._api = Histogram(
+            "carthub_kubernetes_request_seconds",
+            "Seconds of requests to the API server, watches not.",
+            ["method", "kind", "code"],
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self._aws = Histogram(
+            "carthub_aws_request_seconds",
+            "Seconds of requests to AWS; the code is empty where they succeeded.",
+            ["operation", "code"],
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+
+    def observe_queue(self, *, length: Callable[[], float], oldest: Callable[[], float]) -> None:
+        """Show the work queue's length, and how long its oldest key waits."""
+        Gauge(
+            "carthub_queue_length", "CartServices waiting for a pass.", registry=self.registry
+        ).set_function(length)
+        Gauge(
+            "carthub_queue_oldest_seconds",
+            "How long the CartService that is due the longest has waited.",
+            registry=self.registry,
+        ).set_function(oldest)
+
+    def on_api_call(self, method: str, kind: str, code: int, seconds: float) -> None:
+        """Count a request to the API server; code 0 is no answer."""
+        self._api.labels(method, kind, str(code)).observe(seconds)
+
+    def on_aws_call(self, operation: str, code: str, seconds: float) -> None:
+        """Count a request to AWS."""
+        self._aws.labels(operation, code).observe(seconds)

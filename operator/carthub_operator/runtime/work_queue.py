@@ -1,0 +1,147 @@
+"""The work queue: each key once, news before routine, failures later and later."""
+
+import heapq
+import itertools
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from carthub_operator.contracts import Key
+
+FIRST_RETRY_SECONDS = 0.5
+LAST_RETRY_SECONDS = 120.0
+
+
+class Urgency(IntEnum):
+    """Which of two due keys comes first."""
+
+    NEWS = 0
+    ROUTINE = 1
+
+
+@dataclass(order=True)
+class _Entry:
+    urgency: Urgency
+    due_at: float
+    order: int
+    key: Key = field(compare=False)
+
+
+class WorkQueue:
+    """Keys that need a pass; one key is never handed out twice at a time.
+
+    `monotonic` and `jitter` (0 to 1) are parameters for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,  # noqa: S311 - spreads load, hides nothing
+    ) -> None:
+        self._monotonic = monotonic
+        self._jitter = jitter
+        self._changed = threading.Condition()
+        self._order = itertools.count()
+        # Due now, by urgency; due later, by time. An entry counts while it is the wanted one.
+        self._ready: list[_Entry] = []
+        self._later: list[tuple[float, int, _Entry]] = []
+        self._wanted: dict[Key, _Entry] = {}
+        self._working: dict[Key, float] = {}
+        self._failures: dict[Key, int] = {}
+        self._is_closed = False
+
+    def add(self, key: Key, *, urgency: Urgency = Urgency.NEWS, after_seconds: float = 0.0) -> None:
+        """Ask for a pass; of several wishes for one key the first to be due counts."""
+        with self._changed:
+            self._add(key, urgency, self._monotonic() + after_seconds)
+
+    def take(self) -> Key | None:
+        """Return the next key that is due, waiting for it; None once the queue is closed."""
+        with self._changed:
+            while not self._is_closed:
+                wait_seconds = self._move_due()
+                entry = self._pop_ready()
+                if entry is not None:
+                    del self._wanted[entry.key]
+                    self._working[entry.key] = self._monotonic()
+                    return entry.key
+                self._changed.wait(wait_seconds)
+            return None
+
+    def done(self, key: Key) -> None:
+        """Say that a pass ended well."""
+        with self._changed:
+            self._working.pop(key, None)
+            self._failures.pop(key, None)
+            self._changed.notify_all()
+
+    def failed(self, key: Key) -> float:
+        """Say that a pass failed; return in how many seconds it is tried again."""
+        with self._changed:
+            count = self._failures.get(key, 0)
+            self._failures[key] = count + 1
+            delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(count, 30), LAST_RETRY_SECONDS)
+            delay *= 0.75 + 0.5 * self._jitter()
+            self._working.pop(key, None)
+            self._add(key, Urgency.ROUTINE, self._monotonic() + delay)
+            self._changed.notify_all()
+            return delay
+
+    def close(self) -> None:
+        """Hand out no more keys."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def oldest_seconds(self) -> float:
+        """Return how long the key that is due or worked on the longest has been so."""
+        with self._changed:
+            now = self._monotonic()
+            due = [now - entry.due_at for entry in self._wanted.values()]
+            working = [now - since for since in self._working.values()]
+            return max([0.0, *due, *working])
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._wanted)
+
+    def _add(self, key: Key, urgency: Urgency, due_at: float) -> None:
+        known, now = self._wanted.get(key), self._monotonic()
+        if known is not None and (max(known.due_at, now), known.urgency) <= (
+            max(due_at, now),
+            urgency,
+        ):
+            return
+        entry = _Entry(urgency, due_at, next(self._order), key)
+        self._wanted[key] = entry
+        heapq.heappush(self._later, (due_at, entry.order, entry))
+        self._changed.notify()
+
+    def _move_due(self) -> float | None:
+        """Move what has become due; return the seconds until the next does, None: nothing."""
+        now = self._monotonic()
+        while self._later and self._later[0][0] <= now:
+            entry = heapq.heappop(self._later)[2]
+            if self._wanted.get(entry.key) is entry:
+                heapq.heappush(self._ready, entry)
+        return self._later[0][0] - now if self._later else None
+
+    def _pop_ready(self) -> _Entry | None:
+        """Return the first due entry of a key that nobody works on."""
+        busy: list[_Entry] = []
+        found = None
+        while self._ready and found is None:
+            entry = heapq.heappop(self._ready)
+            if self._wanted.get(entry.key) is not entry:
+                continue
+            if entry.key in self._working:
+                busy.append(entry)
+            else:
+                found = entry
+        for entry in busy:
+            heapq.heappush(self._ready, entry)
+        return found
