@@ -5,7 +5,7 @@ import contextlib
 import signal
 import socket
 import sys
-import threading
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -43,11 +43,18 @@ def _migrate(read: settings.Settings) -> int:
         command.migrate(read)
     except CarthubError as error:
         log.error("migration failed", reason=str(error))  # noqa: TRY400 - a sentence, no trace
-        # What the Job's pod shows to those who may not read its log.
-        with contextlib.suppress(OSError):
-            read.termination_log.write_text(str(error), "utf-8")
-        return 1
+        return _failed(read, str(error))
+    except Exception as error:
+        log.exception("migration failed")
+        return _failed(read, f"{type(error).__name__}: the log of the migration has the details")
     return 0
+
+
+def _failed(read: settings.Settings, reason: str) -> int:
+    # What the Job's pod shows to those who may not read its log.
+    with contextlib.suppress(OSError):
+        read.termination_log.write_text(reason, "utf-8")
+    return 1
 
 
 def _serve(read: settings.Settings) -> int:
@@ -64,7 +71,8 @@ class _DrainingServer(uvicorn.Server):
     def __init__(self, read: settings.Settings) -> None:
         self._application = create_app(read)
         self._settings = read
-        self._is_draining = False
+        self._is_asked_to_stop = False
+        self._stops_at: float | None = None
         super().__init__(
             uvicorn.Config(
                 self._application,
@@ -94,16 +102,22 @@ class _DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain first on the first SIGTERM; stop at once on Ctrl-C or a second signal."""
-        seconds = self._settings.drain_seconds
-        if sig != signal.SIGTERM or self._is_draining or not self.started or not seconds:
+        is_first = sig == signal.SIGTERM and not self._is_asked_to_stop
+        if is_first and self.started and self._settings.drain_seconds:
+            # Nothing more inside a signal handler: the line being logged may hold a lock.
+            self._is_asked_to_stop = True
+        else:
             super().handle_exit(sig, frame)
-            return
-        self._is_draining = True
-        self._application.state.service.readiness.drain()
-        log.info("draining", seconds=seconds)
-        stop = threading.Timer(seconds, super().handle_exit, (sig, frame))
-        stop.daemon = True
-        stop.start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Begin and end the draining; uvicorn asks ten times a second."""
+        if self._is_asked_to_stop and self._stops_at is None:
+            self._stops_at = time.monotonic() + self._settings.drain_seconds
+            self._application.state.service.readiness.drain()
+            log.info("draining", seconds=self._settings.drain_seconds)
+        if self._stops_at is not None and time.monotonic() >= self._stops_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,18 @@ _IDLE_SECONDS = 5.0
 _READ_ONLY = "25006"  # a primary that was demoted: only a new connection finds the new one
 # libpq gives no SQLSTATE for a refused login: 28P01 and 28000 are known by their words.
 _REFUSED_LOGIN = re.compile(r"authentication failed|role .* does not exist|not permitted to log in")
+_REASONS = {
+    "login refused": _REFUSED_LOGIN,
+    "connection refused": re.compile(r"Connection refused"),
+    "host unknown": re.compile(r"could not translate host name"),
+    "no answer in time": re.compile(r"timeout expired|timed out"),
+    "certificate not trusted": re.compile(r"certificate verify failed|root certificate file"),
+    "database missing": re.compile(r"database .* does not exist"),
+    "too many connections": re.compile(
+        r"too many (clients|connections)|remaining connection slots"
+    ),
+    "only read-only servers": re.compile(r"session is read-only"),
+}
 
 
 @dataclass(frozen=True)
@@ -109,13 +121,15 @@ def unavailable_when_it_fails() -> Iterator[None]:
     try:
         yield
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
-        log.warning("database unavailable", reason=_reason(error))
-        raise DatabaseUnavailable("PostgreSQL does not answer") from error
+        reason = _reason(error)
+        log.warning("database unavailable", reason=reason)
+        raise DatabaseUnavailable(f"PostgreSQL does not answer: {reason}") from error
     except exc.DBAPIError as error:
         if not error.connection_invalidated:
             raise
-        log.warning("database unavailable", reason=_reason(error))
-        raise DatabaseUnavailable("PostgreSQL ended the connection") from error
+        reason = _reason(error)
+        log.warning("database unavailable", reason=reason)
+        raise DatabaseUnavailable(f"PostgreSQL ended the connection: {reason}") from error
 
 
 def open_connection(
@@ -165,7 +179,10 @@ def _arguments(url: URL, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    # The class and SQLSTATE only: messages of libpq name users and hosts.
+    # In words of our own: messages of libpq name users and hosts.
+    for words, pattern in _REASONS.items():
+        if pattern.search(str(error)):
+            return words
     original = getattr(error, "orig", None)
     code = getattr(original, "pgcode", None)
     return " ".join(filter(None, (type(original or error).__name__, code)))

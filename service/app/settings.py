@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     cart_max_quantity: int = Field(default=999, ge=1, le=1_000_000, description="Pieces in a line")
     cart_max_lines: int = Field(default=500, ge=1, le=10_000, description="Lines in a cart")
 
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
+
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, url: SecretStr) -> SecretStr:

@@ -1,11 +1,16 @@
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from tests.support import carts
 from tests.support.carts import ITEMS, Shopper, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _JSON = {"content-type": "application/json"}
 
@@ -319,6 +324,31 @@ def test_default_currency_of_the_setting_is_used(migrated_url: str) -> None:
     with carts.running_client(carts.settings_for(migrated_url, cart_currency="CHF")) as client:
         shopper = carts.new_shopper(client)
         assert shopper.add(currency=None).json()["currency"] == "CHF"
+
+
+def test_every_request_is_one_statement(own_url: str) -> None:
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shopper = carts.new_shopper(client)
+        shopper.add("mug")
+        shopper.cart()
+        statements: list[str] = []
+        engine = client.app.state.service.carts._database.engine  # type: ignore[attr-defined]  # noqa: SLF001 - counting
+        event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        requests: tuple[Callable[[], object], ...] = (
+            shopper.cart,
+            shopper.add,
+            lambda: client.put(shopper.item_path("mug"), json={"quantity": 9}),
+            lambda: client.delete(shopper.item_path("mug")),
+        )
+        for request in requests:
+            statements.clear()
+            request()
+            assert len(statements) == 1
+        # Autocommit: no BEGIN and no COMMIT around it, which would be round trips too.
+        with client.app.state.service.carts._database.connection() as connection:  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            assert raw.autocommit
 
 
 def test_sixteen_writers_on_one_line_lose_nothing(shopper: Shopper) -> None:

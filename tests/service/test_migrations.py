@@ -181,6 +181,12 @@ def test_newer_database_that_left_this_image_behind_is_refused(own_url: str) -> 
         assert client.get("/health").status_code == 503
 
 
+def test_reason_of_a_refused_login_is_told(database_server: "DatabaseServer") -> None:
+    url = database_server.url_for("carthub_app", "canary")
+    with pytest.raises(DatabaseUnavailable, match="login refused"):
+        command.migrate(carts.settings_for(url))
+
+
 def test_database_that_is_away_is_unavailable() -> None:
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable, match="connection refused"):
         command.migrate(carts.settings_for("postgresql://u:p@127.0.0.1:1/x"))
