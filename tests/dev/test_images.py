@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from carthub_dev import image_inputs, images
+from carthub_dev import base_image, image_inputs, images
 from carthub_dev.images import BuiltImage
 from carthub_dev.ledger import Ledger
 from carthub_dev.paths import REPOSITORY
@@ -49,6 +49,16 @@ def unpacked(built: dict[str, BuiltImage], ledger: Ledger) -> Iterator[dict[str,
         found[name] = containers.unpack(image.archive, folder / name)
     yield found
     ledger.remove_directory(folder)
+
+
+@pytest.fixture
+def untouched_sources(built: dict[str, BuiltImage]) -> None:
+    """Skip where somebody edits the checkout while it is compared with what was built from it."""
+    base = f"localhost/carthub-base:{base_image.recipe_key()}"
+    base = os.environ.get("PYTHON_IMAGE") or base
+    keys = {name: image_inputs.content_key(name, base=base) for name in built}
+    if keys != {name: image.key for name, image in built.items()}:
+        pytest.skip("the sources were edited after the images were built")
 
 
 @pytest.fixture(params=[OPERATOR, SERVICE])
@@ -120,6 +130,7 @@ def test_it_has_exactly_the_locked_distributions(name: str, image: UnpackedImage
     assert installed == locked(name)
 
 
+@pytest.mark.usefixtures("untouched_sources")
 def test_the_whole_of_both_packages_and_the_resource_definition_are_in_it(
     image: UnpackedImage,
 ) -> None:
@@ -206,6 +217,23 @@ def test_its_configuration_is_what_pods_rely_on(name: str, image: UnpackedImage)
     assert image.configuration["WorkingDir"] == "/opt/carthub"
 
 
+def test_its_entry_point_can_be_loaded(name: str, image: UnpackedImage) -> None:
+    said = image.python(
+        "import importlib.metadata as m; "
+        f"print(callable(m.entry_points(group='console_scripts')['{name}'].load()))"
+    )
+    assert said == "True"
+    assert os.access(image.root / "opt/carthub/bin" / name, os.X_OK)
+
+
+def test_its_entry_point_asks_for_what_is_missing(name: str, image: UnpackedImage) -> None:
+    wanted = {OPERATOR: "CARTHUB_SECRET_ALLOW_LIST", SERVICE: "DATABASE_URL is missing"}
+    done = image.run(name)
+    assert done.returncode != 0
+    assert wanted[name] in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_operator_keeps_only_the_aws_services_it_calls(
     unpacked: dict[str, UnpackedImage],
 ) -> None:
@@ -264,6 +292,7 @@ def test_the_images_stay_small(
         assert compressed[name] < 68 * MEGABYTE
 
 
+@pytest.mark.usefixtures("untouched_sources")
 def test_nothing_is_built_again_while_nothing_has_changed(built: dict[str, BuiltImage]) -> None:
     said: list[str] = []
     started = time.monotonic()
