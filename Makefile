@@ -65,6 +65,8 @@ lock: $(READY) ## Resolve requirements/*.lock again, with hashes and without add
 	@for extra in operator service dev; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
 	    --extra $$extra pyproject.toml --output-file requirements/$$extra.lock; done
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
+	  --group build --output-file requirements/build.lock
 
 .PHONY: clean
 clean: ## Remove what the targets made in the checkout (caches outside it stay)
