@@ -121,11 +121,11 @@ class CredentialSources:
             demand=_demand(resource, live),
         )
         if reading.error is not None:
+            message = f"AWS secret {source.secret_id} in {source.region}: {reading.error}"
             if last_good and reading.error.reason == Reason.SECRET_SOURCE_UNAVAILABLE:
                 # They serve; that AWS does not answer is told, and is no state of theirs.
-                message = f"Version {last_good.version_id}; {reading.error}"
-                return Known(last_good, _synced(message))
-            raise reading.error
+                return Known(last_good, _synced(f"Version {last_good.version_id}; {message}"))
+            raise SecretError(reading.error.reason, message)
         if reading.version_id is not None and reading.fields is not None:
             found = credential_values.complete(
                 resource,

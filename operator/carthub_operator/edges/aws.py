@@ -67,9 +67,7 @@ class AwsSecretsManager:
         for version, stages in answer.get("VersionIdsToStages", {}).items():
             if CURRENT in stages:
                 return str(version)
-        raise SecretError(
-            Reason.SECRET_MALFORMED, f"secret {secret_id} has no version labelled {CURRENT}"
-        )
+        raise SecretError(Reason.SECRET_MALFORMED, f"it has no version labelled {CURRENT}")
 
     def current_value(self, secret_id: str, region: str) -> tuple[str, Mapping[str, object]]:
         """Return version id and fields of the current version."""
@@ -78,7 +76,7 @@ class AwsSecretsManager:
             "GetSecretValue",
             lambda: api.get_secret_value(SecretId=secret_id, VersionStage=CURRENT),
         )
-        return answer["VersionId"], _fields(secret_id, answer.get("SecretString"))
+        return answer["VersionId"], _fields(answer.get("SecretString"))
 
     def _client(self, region: str) -> "SecretsManagerClient":
         with self._lock:
@@ -122,7 +120,7 @@ def _translated(code: str, operation: str) -> SecretError:
     return SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, f"AWS answers {code} to {operation}")
 
 
-def _fields(secret_id: str, text: str | None) -> Mapping[str, object]:
+def _fields(text: str | None) -> Mapping[str, object]:
     """Return the fields of a secret's text; a value that is no JSON object is SecretMalformed."""
     try:
         fields = json.loads(text or "")
@@ -130,7 +128,5 @@ def _fields(secret_id: str, text: str | None) -> Mapping[str, object]:
         # The cause would quote the value.
         fields = None
     if not isinstance(fields, dict):
-        raise SecretError(
-            Reason.SECRET_MALFORMED, f"the value of secret {secret_id} is not a JSON object"
-        )
+        raise SecretError(Reason.SECRET_MALFORMED, "its value is not a JSON object")
     return fields
