@@ -20,6 +20,7 @@ from carthub_dev.images import BuiltImage, build_images
 from carthub_dev.kubectl import Kubectl, KubectlFailed
 from carthub_dev.ledger import Ledger
 from carthub_dev.manifests import DatabaseFacts
+from carthub_dev.processes import wait_until
 from carthub_dev.steps import Silent, Steps
 
 STEPS = 6
@@ -28,6 +29,7 @@ CRDS = paths.REPOSITORY / "crds"
 OPERATOR = paths.REPOSITORY / "deploy" / "operator"
 
 _READY_SECONDS = 120
+_KNOWN_SECONDS = 30.0
 _Part = TypeVar("_Part")
 
 
@@ -114,7 +116,7 @@ class Platform:
         """
         kubectl = self.kubectl
         kubectl("apply", "--server-side", "--filename", str(CRDS))
-        kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        wait_until(self._knows_cart_services, _KNOWN_SECONDS, what="the CustomResourceDefinition")
         documents = yaml.safe_load_all(kubectl("kustomize", str(OPERATOR)))
         objects = [document for document in documents if document]
         environment = manifests.operator_environment(self.aws.environment)
@@ -170,6 +172,14 @@ class Platform:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _knows_cart_services(self) -> bool:
+        # Not `kubectl wait`: it fails on a definition that has no conditions yet.
+        try:
+            self.kubectl("get", "cartservices", "--all-namespaces")
+        except KubectlFailed:
+            return False
+        return True
 
     def _remove(self) -> None:
         for entry in reversed(self._ledger.entries()):

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -74,4 +75,7 @@ def _kubectl_hint() -> list[str]:
 
 
 def _command() -> str:
-    return f"{sys.executable} -m carthub_dev"
+    program = Path(sys.executable)
+    if program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    return f"{program} -m carthub_dev"
