@@ -1,7 +1,9 @@
 """The CRD on a real API server: what it accepts, what it refuses, and with which words."""
 
+import itertools
 import json
 import pathlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +20,11 @@ from tests.support.crd import CRD_FILE, ROOT
 from tests.support.resources import raw_cart_service, without_nones
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+PAGES = sorted(
+    page
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
+    if f"kind: {names.KIND}\n" in page.read_text()
+)
 
 Try = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -58,6 +65,16 @@ def test_the_file_equals_what_the_model_gives(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_are_accepted(try_create: Try, example: pathlib.Path) -> None:
     assert try_create(yaml.safe_load(example.read_text()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_the_resources_in_the_documentation_are_accepted(
+    try_create: Try, page: pathlib.Path
+) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    for raw in itertools.chain(*map(yaml.safe_load_all, blocks)):
+        if isinstance(raw, dict) and raw.get("kind") == names.KIND:
+            assert try_create(raw)
 
 
 @pytest.mark.parametrize("spec", GOOD.values(), ids=GOOD)

@@ -1,3 +1,4 @@
+import pathlib
 from typing import Any
 
 from carthub_operator.api.conditions import Condition, Reason, Type, merged
@@ -49,3 +50,10 @@ def test_a_condition_that_is_no_longer_told_is_gone() -> None:
     before = _merged(True, previous=[], now=NOW)[0] | {"type": "AutoscalingReady"}
 
     assert [c["type"] for c in _merged(True, previous=[before], now=LATER)] == ["Ready"]
+
+
+def test_every_type_and_reason_is_documented() -> None:
+    page = pathlib.Path(__file__).resolve().parents[3] / "docs" / "resource.md"
+    text = page.read_text()
+
+    assert [word for word in (*Type, *Reason) if f"`{word}`" not in text] == []
