@@ -131,7 +131,8 @@ class Children:
         key = key_of(live)
         self._live[key] = live
         self._cache.put(live)
-        if action is not None:
+        is_new = Change("created", key.kind, key.name) in self.changes
+        if action is not None and not is_new:
             self.changes.append(Change(action, key.kind, key.name))
 
     def _drop(self, key: ChildKey) -> None:

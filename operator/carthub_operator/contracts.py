@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from carthub_operator.desired.facts import Manifest
-from carthub_operator.errors import SecretError
+from carthub_operator.errors import ClusterUnavailable, SecretError
 from carthub_operator.kinds import Kind
 
 
@@ -18,6 +18,10 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+class NamespaceTerminating(ClusterUnavailable):
+    """The namespace is being deleted: nothing can be made in it any more."""
 
 
 class Cluster(Protocol):

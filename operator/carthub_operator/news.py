@@ -36,34 +36,34 @@ class News:
     note: str
 
 
-def of_pass(
-    resource: CartService, changes: Sequence[Change], status: Mapping[str, Any]
+def of_children(
+    resource: CartService, changes: Sequence[Change], *, version_id: str | None
 ) -> list[News]:
-    """Return what is worth an Event in this pass."""
-    return [*_of_children(resource, changes), *of_status(resource.status, status)]
-
-
-def _of_children(resource: CartService, changes: Sequence[Change]) -> list[News]:
-    told = resource.status.get("observedGeneration", -1)
-    if told == -1:
-        # A first pass makes everything; one Event for the Deployment speaks for all.
-        changes = [change for change in changes if change.kind == "Deployment"]
-    is_same_spec = told == resource.generation
+    """Return what is worth an Event in the writes of a pass; `version_id` is the secret's."""
+    before = resource.status
+    if before.get("observedGeneration", -1) == -1:
+        # A first pass makes everything; the Event for the Deployment will speak for all.
+        return []
+    was_settled = (
+        before["observedGeneration"] == resource.generation
+        and _conditions(before).get(Type.READY, {}).get("status") == "True"
+        and before.get("database", {}).get("secretVersionId") == version_id
+    )
     words = {
-        "created": ("Restored", "made again") if is_same_spec else ("Created", "created"),
-        "changed": ("Restored", "set back") if is_same_spec else ("Updated", "updated"),
+        "created": ("Restored", "made again") if was_settled else ("Created", "created"),
+        "changed": ("Restored", "set back") if was_settled else ("Updated", "updated"),
         "removed": ("Removed", "removed"),
     }
     news = []
     for action, (reason, participle) in words.items():
-        # The Secret's news is its version, the rollout's that it is done.
-        names = [
+        # A Job is told by its condition, the Secret by its version.
+        children = [
             str(change)
             for change in changes
-            if change.action == action and (change.kind != "Secret" or action == "removed")
+            if change.action == action and change.kind not in {"Job", "Secret"}
         ]
-        if names:
-            note = f"{', '.join(names)} {participle}"[:_MAX_NOTE]
+        if children:
+            note = f"{', '.join(children)} {participle}"[:_MAX_NOTE]
             news.append(News(is_warning=False, reason=reason, action=action, note=note))
     return news
 

@@ -11,18 +11,22 @@ from typing import Any
 
 from carthub_operator import migration, news, rollout
 from carthub_operator.api import names
+from carthub_operator.api.conditions import Type
 from carthub_operator.api.durations import seconds
 from carthub_operator.api.resource import CartService, parse
 from carthub_operator.children import Children
-from carthub_operator.contracts import Cache, Clock, Cluster, Key
+from carthub_operator.contracts import Cache, Clock, Cluster, Key, NamespaceTerminating
 from carthub_operator.credentials import EARLIEST, CredentialSources, Known
 from carthub_operator.desired.children import Plan, plan
 from carthub_operator.desired.facts import Facts, Manifest, MigrationState, migration_key
 from carthub_operator.desired.replicas import replicas
-from carthub_operator.errors import CarthubError, ClusterUnavailable, Conflict, InvalidSpec
+from carthub_operator.errors import CarthubError, InvalidSpec
 from carthub_operator.news import Change, News
-from carthub_operator.status import Observation, status_for, status_for_invalid
+from carthub_operator.status import Observation, status_for_invalid
+from carthub_operator.status_writer import StatusWriter, changed_conditions
 
+# A namespace that is being deleted takes its children one by one, each of them news.
+_TERMINATING_SECONDS = 30.0
 # A Secret that does not exist yet is looked for more often than one that does.
 _MISSING_SECRET_SECONDS = 5.0
 
@@ -69,34 +73,62 @@ class Reconciler:
         self._credentials = credentials
         self._clock = clock
         self._jitter = jitter
+        self._status = StatusWriter(cluster, cache, clock)
+        self._uids: dict[Key, str] = {}
+        self._looked_at: set[str] = set()
+        # By uid: our own Secrets are not watched.
         self._secret_read_at: dict[str, float] = {}
+        self._leave_until: dict[str, float] = {}
 
     def reconcile(self, key: Key) -> Outcome:
         """Make one pass; raises CarthubError where not even the status could be written."""
         raw = self._cache.resource(key)
         if raw is None:
-            self._credentials.forget(key)
+            self._forget(key)
             return Outcome()
+        if self._uids.get(key) != raw["metadata"]["uid"]:
+            self._forget(key)
+            self._uids[key] = raw["metadata"]["uid"]
         if "deletionTimestamp" in raw["metadata"]:
             # Kubernetes deletes the children by their owner references.
             return Outcome()
+        if self._clock.monotonic() < self._leave_until.get(key.namespace, 0.0):
+            return Outcome(again_seconds=_TERMINATING_SECONDS)
         try:
             resource = parse(raw)
         except InvalidSpec as error:
             return self._tell_invalid(raw, error)
+        return self._pass(resource)
+
+    def _pass(self, resource: CartService) -> Outcome:
         children = Children(self._cluster, self._cache, resource)
+        if resource.uid not in self._looked_at:
+            self._looked_at.add(resource.uid)
+            if _looks_settled(resource, children):
+                # Reading all Secrets at once after a restart would be a storm: it is spread.
+                return Outcome(again_seconds=_interval_seconds(resource) * self._jitter())
         self._read_secret(resource, children)
         seen = self._observe(resource, children)
         if resource.spec.suspend:
-            return self._tell(
-                resource, children, seen, has_pending_changes=_is_pending(resource, children, seen)
-            )
+            is_pending = _is_pending(resource, children, seen)
+            return self._tell(resource, children, seen, has_pending_changes=is_pending)
         problem = None
         try:
             self._carry_out(resource, children, seen.plan)
+        except NamespaceTerminating:
+            self._leave_until[resource.namespace] = self._clock.monotonic() + _TERMINATING_SECONDS
+            return Outcome(again_seconds=_TERMINATING_SECONDS)
         except CarthubError as error:
             problem = error
         return self._tell(resource, children, seen, problem=problem)
+
+    def _forget(self, key: Key) -> None:
+        self._credentials.forget(key)
+        self._leave_until.pop(key.namespace, None)
+        if uid := self._uids.pop(key, None):
+            self._looked_at.discard(uid)
+            self._secret_read_at.pop(uid, None)
+            self._status.forget(uid)
 
     # Observe
 
@@ -158,63 +190,44 @@ class Reconciler:
     ) -> Outcome:
         deployment = children.get("Deployment", names.deployment(resource.name))
         is_settled = deployment is not None and rollout.is_rolled_out(deployment)
+        credentials = seen.known.credentials
         observation = Observation(
             deployment=deployment,
             autoscaler=children.get("HorizontalPodAutoscaler", names.autoscaler(resource.name)),
             pods=() if is_settled else tuple(self._cache.pods(resource.uid)),
             secret=seen.known.state,
-            credentials=seen.known.credentials,
+            credentials=credentials,
             migration=seen.migration,
             migration_message=seen.migration_message,
             problem=problem,
             has_pending_changes=has_pending_changes,
         )
-        status = status_for(resource, observation, now=self._clock.now())
-        self._write_status(resource.namespace, resource.name, resource.uid, resource.status, status)
+        status, wait_seconds = self._status.told(resource, observation)
+        version_id = credentials.version_id if credentials else None
+        again_seconds = self._again_seconds(resource, seen.known)
         return Outcome(
             changes=children.changes,
-            news=news.of_pass(resource, children.changes, status),
+            news=[
+                *news.of_children(resource, children.changes, version_id=version_id),
+                *news.of_status(resource.status, status),
+            ],
             uid=resource.uid,
-            conditions=_changed_conditions(resource.status, status),
-            again_seconds=self._again_seconds(resource, seen.known),
+            conditions=changed_conditions(resource.status, status),
+            again_seconds=min(wait_seconds or again_seconds, again_seconds),
             problem=problem,
         )
 
     def _tell_invalid(self, raw: Manifest, error: InvalidSpec) -> Outcome:
         metadata, previous = raw["metadata"], raw.get("status") or {}
-        status = status_for_invalid(
-            metadata.get("generation", 0), previous, error, now=self._clock.now()
-        )
-        self._write_status(
-            metadata["namespace"], metadata["name"], metadata["uid"], previous, status
-        )
+        generation, now = metadata.get("generation", 0), self._clock.now()
+        status = status_for_invalid(generation, previous, error, now=now)
+        if status != previous:
+            self._status.write(metadata["namespace"], metadata["name"], metadata["uid"], status)
         return Outcome(
             news=news.of_status(previous, status),
             uid=metadata["uid"],
-            conditions=_changed_conditions(previous, status),
+            conditions=changed_conditions(previous, status),
         )
-
-    def _write_status(
-        self,
-        namespace: str,
-        name: str,
-        uid: str,
-        previous: Mapping[str, Any],
-        status: Mapping[str, Any],
-    ) -> None:
-        if previous == status:
-            return
-        manifest = {
-            "apiVersion": names.API_VERSION,
-            "kind": names.KIND,
-            "metadata": {"name": name, "namespace": namespace},
-            "status": dict(status),
-        }
-        try:
-            self._cache.put(self._cluster.apply_status(manifest, uid=uid))
-        except Conflict as error:
-            # Deleted or made anew since it was read; the watch will say which.
-            raise ClusterUnavailable(f"CartService {name} has just been deleted") from error
 
     def _again_seconds(self, resource: CartService, known: Known) -> float:
         interval = float(_interval_seconds(resource))
@@ -223,6 +236,30 @@ class Reconciler:
             return min(interval, _MISSING_SECRET_SECONDS)
         # Spread, so that resources made together do not ask together for ever.
         return interval * (0.9 + 0.2 * self._jitter())
+
+
+def _looks_settled(resource: CartService, children: Children) -> bool:
+    """Tell whether all that can be seen without the credentials is as it was when last told."""
+    status = resource.status
+    conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
+    deployment = children.get("Deployment", names.deployment(resource.name))
+    if (
+        deployment is None
+        or resource.spec.suspend
+        or status.get("observedGeneration") != resource.generation
+        or conditions.get(Type.READY) != "True"
+    ):
+        return False
+    template = deployment["spec"]["template"]
+    annotations = template["metadata"].get("annotations") or {}
+    version = status.get("database", {}).get("secretVersionId")
+    wanted = plan(resource, Facts(None, MigrationState.NOT_STARTED))
+    return (
+        annotations.get(names.ANNOTATION_SECRET_VERSION) == version
+        and template["spec"]["containers"][0]["image"] == resource.spec.image
+        # Its port may be the secret's.
+        and not any(children.differs(m) for m in wanted.apply if m["kind"] != "NetworkPolicy")
+    )
 
 
 def _is_pending(resource: CartService, children: Children, seen: _Seen) -> bool:
@@ -242,10 +279,3 @@ def _interval_seconds(resource: CartService) -> int:
     sources = resource.spec.database.credentials
     source = sources.secrets_manager or sources.existing_secret
     return seconds(source.refresh_interval) if source else 60
-
-
-def _changed_conditions(
-    before: Mapping[str, Any], now: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
-    old = {c["type"]: (c["status"], c["reason"]) for c in before.get("conditions") or ()}
-    return [c for c in now["conditions"] if old.get(c["type"]) != (c["status"], c["reason"])]

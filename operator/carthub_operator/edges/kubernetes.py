@@ -15,6 +15,7 @@ from kubernetes import client, config
 
 from carthub_operator import errors, kinds
 from carthub_operator.api import names
+from carthub_operator.contracts import NamespaceTerminating
 from carthub_operator.kinds import Kind
 
 Manifest = dict[str, Any]
@@ -206,7 +207,7 @@ def _translated(error: client.ApiException, kind: Kind, path: str) -> errors.Car
     said = answer.get("message") or f"status {error.status}"
     message = f"{kind.name} {name}: {answer.get('reason') if kind is kinds.SECRET else said}"
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-        return errors.ClusterUnavailable(f"The namespace of {kind.name} {name} is being deleted")
+        return NamespaceTerminating(f"The namespace of {kind.name} {name} is being deleted")
     if any(cause.get("field") == "metadata.uid" for cause in causes):
         return errors.Conflict(message)
     return _BY_STATUS.get(error.status, errors.ClusterUnavailable)(message)

@@ -1,0 +1,362 @@
+"""One pass after the other, with a cluster in memory: what is written, and what survives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from carthub_operator import errors
+from carthub_operator.allow_list import AllowList
+from carthub_operator.api.conditions import Reason
+from carthub_operator.contracts import Key
+from carthub_operator.credentials import CredentialSources
+from carthub_operator.reconcile import Outcome, Reconciler
+from tests.support.fakes import FakeClock, FakeCluster, FakeSchedule, synced
+from tests.support.resources import IMAGE, UID, raw_cart_service
+
+KEY = Key("shopping-cart", "backend")
+_COMPLETE = {"conditions": [{"type": "Complete", "status": "True"}]}
+_SERVING = {
+    "observedGeneration": 1,
+    "replicas": 2,
+    "updatedReplicas": 2,
+    "readyReplicas": 2,
+    "availableReplicas": 2,
+    "conditions": [
+        {"type": "Available", "status": "True"},
+        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+    ],
+}
+
+
+class World:
+    """A cluster, AWS, and an operator that can be restarted."""
+
+    def __init__(self) -> None:
+        self.cluster, self.schedule, self.clock = FakeCluster(), FakeSchedule(), FakeClock()
+        raw = raw_cart_service()
+        raw["metadata"] |= {"uid": UID, "generation": 1}
+        raw["status"] = {"observedGeneration": -1}
+        self.cluster.add(raw)
+        self.start()
+
+    def start(self) -> None:
+        self.cache = synced(self.cluster)
+        credentials = CredentialSources(
+            self.cluster, self.schedule, allow_list=AllowList(None), clock=self.clock
+        )
+        self.reconciler = Reconciler(
+            self.cluster, self.cache, credentials, clock=self.clock, jitter=lambda: 0.5
+        )
+
+    def reconcile(self) -> Outcome:
+        return self.reconciler.reconcile(KEY)
+
+    def set(self, kind: str, name: str, **parts: Any) -> None:
+        """Change parts of an object as a controller or a user does, and let the watch tell."""
+        live = self.cluster.find(kind, name)
+        self.cache.put(self.cluster.add({**live, **parts}))
+
+    def play(self) -> None:
+        """Let Jobs succeed and Deployments serve."""
+        for place, live in list(self.cluster.objects.items()):
+            if place[0] == "Job" and "status" not in live:
+                self.set("Job", place[2], status=_COMPLETE)
+            if place[0] == "Deployment" and live.get("status") != _SERVING:
+                self.set("Deployment", place[2], status=_SERVING)
+
+    def settle(self) -> None:
+        """Make passes until none writes any more."""
+        for _ in range(30):
+            before = len(self.cluster.writes)
+            self.clock.seconds += 2.0
+            try:
+                self.reconcile()
+            except errors.CarthubError:
+                continue
+            self.play()
+            if len(self.cluster.writes) == before and self.condition("Ready") == "True":
+                return
+        raise AssertionError(f"does not settle: {self.cluster.requests[-20:]}")
+
+    def condition(self, kind: str) -> str:
+        live = self.cluster.find("CartService", "backend")
+        told = {one["type"]: one["status"] for one in live["status"].get("conditions", ())}
+        return str(told.get(kind, ""))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def settled(world: World) -> World:
+    world.settle()
+    world.cluster.requests.clear()
+    return world
+
+
+def test_the_first_pass_makes_everything_but_the_deployment(world: World) -> None:
+    world.reconcile()
+
+    made = [one.split()[1] for one in world.cluster.requests]
+    assert made == [
+        "ServiceAccount",
+        "NetworkPolicy",
+        "Service",
+        "PodDisruptionBudget",
+        "Secret",
+        "HorizontalPodAutoscaler",
+        "Job",
+        "CartService",
+    ]
+
+
+def test_the_deployment_comes_after_the_migration_with_the_least_replicas(world: World) -> None:
+    world.reconcile()
+    world.play()
+
+    world.reconcile()
+
+    assert world.cluster.find("Deployment", "backend-deployment")["spec"]["replicas"] == 2
+
+
+def test_a_settled_resource_is_not_written_again(settled: World) -> None:
+    for _ in range(3):
+        settled.clock.seconds += 100.0
+        settled.reconcile()
+
+    assert settled.cluster.writes == []
+
+
+def test_after_a_restart_nothing_is_read_nor_written_at_first(settled: World) -> None:
+    settled.start()
+
+    outcome = settled.reconcile()
+
+    assert settled.cluster.requests == []
+    assert outcome.again_seconds == 30.0
+
+
+def test_after_a_restart_reads_follow_and_nothing_is_written(settled: World) -> None:
+    settled.start()
+    settled.reconcile()
+
+    settled.reconcile()
+
+    assert settled.cluster.requests == ["get Secret backend-db"]
+
+
+def test_after_a_restart_a_child_that_went_meanwhile_comes_back_at_once(settled: World) -> None:
+    del settled.cluster.objects["Service", "shopping-cart", "backend-service"]
+    settled.start()
+
+    settled.reconcile()
+
+    assert settled.cluster.writes == ["create Service backend-service"]
+
+
+def test_a_restart_while_aws_is_away_flips_no_condition(settled: World) -> None:
+    settled.schedule.error = errors.SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, "AWS is away")
+    settled.start()
+    settled.reconcile()
+
+    outcome = settled.reconcile()
+
+    assert not outcome.conditions
+    assert settled.condition("Ready") == "True"
+
+
+def test_a_new_secret_version_reaches_secret_and_pods(settled: World) -> None:
+    settled.schedule.version, settled.schedule.fields = "v2", {"username": "u", "password": "p"}
+
+    outcome = settled.reconcile()
+
+    assert settled.cluster.writes[:2] == [
+        "apply Secret backend-db",
+        "apply Deployment backend-deployment",
+    ]
+    assert "SecretUpdated" in [one.reason for one in outcome.news]
+
+
+def test_the_same_value_in_a_new_version_writes_nothing(settled: World) -> None:
+    settled.schedule.version = "v2"
+
+    settled.reconcile()
+
+    assert settled.cluster.writes == []
+
+
+def test_a_deleted_secret_at_aws_keeps_the_last_good_one(settled: World) -> None:
+    settled.schedule.error = errors.SecretError(Reason.SECRET_NOT_FOUND, "no such secret")
+
+    settled.reconcile()
+
+    assert settled.cluster.writes == ["status CartService backend"]
+    assert settled.condition("SecretSynced") == "False"
+
+
+def test_a_secret_edited_by_hand_is_not_taken_for_good_after_a_restart(settled: World) -> None:
+    live = settled.cluster.find("Secret", "backend-db")
+    fields = live["metadata"]["managedFields"][0]["fieldsV1"]
+    # What the API server does when somebody else changes a field.
+    del fields["f:data"]["f:DB_PASSWORD"]
+    settled.set("Secret", "backend-db", data={**live["data"], "DB_PASSWORD": "bm9uZQ=="})
+    settled.start()
+
+    settled.reconcile()
+    settled.reconcile()
+
+    assert settled.cluster.writes == ["apply Secret backend-db"]
+
+
+def test_what_the_spec_no_longer_wants_is_removed(settled: World) -> None:
+    live = settled.cluster.find("CartService", "backend")
+    live["metadata"]["generation"] = 2
+    settled.set("CartService", "backend", spec={**live["spec"], "autoscaling": {"enabled": False}})
+
+    settled.reconcile()
+
+    assert "delete HorizontalPodAutoscaler backend-hpa" in settled.cluster.writes
+
+
+def test_an_object_of_somebody_else_is_never_written(world: World) -> None:
+    service = {"name": "backend-service", "namespace": "shopping-cart"}
+    world.cluster.add({"apiVersion": "v1", "kind": "Service", "metadata": service, "spec": {}})
+
+    outcome = world.reconcile()
+
+    assert isinstance(outcome.problem, errors.Conflict)
+    assert world.condition("Stalled") == "True"
+    assert "apply Service backend-service" not in world.cluster.requests
+    assert not [one for one in world.cluster.requests if "Secret" in one]
+
+
+def test_ours_without_its_label_is_found_and_mended(settled: World) -> None:
+    live = settled.cluster.find("Service", "backend-service")
+    metadata = {key: value for key, value in live["metadata"].items() if key != "labels"}
+    settled.cluster.add({**live, "metadata": metadata})
+    settled.cache.discard(live)
+
+    settled.reconcile()
+
+    mended = settled.cluster.find("Service", "backend-service")["metadata"]
+    assert mended["labels"]["carthub.io/owner-uid"] == UID
+
+
+def test_nothing_is_done_to_a_resource_that_is_being_deleted(settled: World) -> None:
+    live = settled.cluster.find("CartService", "backend")
+    live["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    settled.set("CartService", "backend")
+    settled.cache.discard(settled.cluster.find("Service", "backend-service"))
+
+    settled.reconcile()
+
+    assert settled.cluster.requests == []
+
+
+def test_a_failed_migration_is_told_with_its_last_words(world: World) -> None:
+    world.reconcile()
+    job = next(name for kind, _, name in world.cluster.objects if kind == "Job")
+    failed = {"type": "Failed", "status": "True", "message": "BackoffLimitExceeded"}
+    world.set("Job", job, status={"conditions": [failed]})
+    ended = {"exitCode": 1, "message": "relation carts is in use"}
+    world.cache.put(
+        world.cluster.add(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": "migrate",
+                    "namespace": "shopping-cart",
+                    "labels": {
+                        "batch.kubernetes.io/job-name": job,
+                        "carthub.io/owner-uid": UID,
+                    },
+                },
+                "spec": {"containers": []},
+                "status": {"containerStatuses": [{"state": {"terminated": ended}}]},
+            }
+        )
+    )
+
+    outcome = world.reconcile()
+
+    told = {one["type"]: one["message"] for one in outcome.conditions}
+    assert "relation carts is in use" in told["MigrationSucceeded"]
+    assert [one.reason for one in outcome.news] == ["MigrationFailed"]
+    assert not [one for one in world.cluster.objects if one[0] == "Deployment"]
+
+
+def test_a_gone_resource_is_forgotten(settled: World) -> None:
+    settled.cache.discard(settled.cluster.find("CartService", "backend"))
+
+    settled.reconcile()
+
+    assert settled.schedule.forgotten[-1] == KEY
+
+
+def test_one_made_anew_under_the_same_name_starts_from_nothing(settled: World) -> None:
+    raw = raw_cart_service()
+    raw["metadata"] |= {"uid": "another", "generation": 1}
+    raw["status"] = {"observedGeneration": -1}
+    settled.cluster.objects = {}
+    settled.cache.put(settled.cluster.add(raw))
+
+    settled.reconcile()
+
+    assert settled.cluster.writes[0] == "create ServiceAccount backend"
+
+
+def test_a_spec_that_cannot_be_read_is_told(settled: World) -> None:
+    live = settled.cluster.find("CartService", "backend")
+    settled.set("CartService", "backend", spec={**live["spec"], "replicas": "many"})
+
+    outcome = settled.reconcile()
+
+    assert settled.condition("Stalled") == "True"
+    assert [one.reason for one in outcome.news] == ["InvalidSpec"]
+
+
+def _fail_at(number: int) -> Callable[[int], None]:
+    def fails(request: int) -> None:
+        if request == number:
+            raise errors.ClusterUnavailable("it does not answer")
+
+    return fails
+
+
+@pytest.mark.parametrize("number", range(13))
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["same-process", "restarted"])
+def test_a_pass_that_fails_anywhere_is_mended_by_the_next(
+    world: World, number: int, *, is_restarted: bool
+) -> None:
+    world.cluster.fails = _fail_at(number)
+    for _ in range(4):
+        try:
+            world.reconcile()
+        except errors.CarthubError:
+            break
+        world.play()
+        world.clock.seconds += 2.0
+    world.cluster.fails = lambda _: None
+    if is_restarted:
+        world.start()
+
+    world.settle()
+
+    kinds = sorted(kind for kind, _, _ in world.cluster.objects)
+    assert kinds == [
+        "CartService",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+        "Job",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+    ]
+    containers = world.cluster.find("Deployment", "backend-deployment")["spec"]["template"]["spec"]
+    assert containers["containers"][0]["image"] == IMAGE

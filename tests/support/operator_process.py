@@ -1,0 +1,154 @@
+"""The whole operator as a process, with the identity and the rights that it has in a cluster."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from carthub_dev.aws import AwsServer
+from carthub_dev.control_plane import ControlPlane
+from carthub_dev.ledger import Ledger
+from carthub_dev.ports import free_port
+from carthub_dev.processes import Process
+from carthub_dev.toolchain import kubectl
+from tests.support import crd
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMESPACE = "carthub-system"
+USER = f"system:serviceaccount:{NAMESPACE}:carthub-operator"
+# Tests make namespaces test-*, and their secrets below this.
+ALLOW_LIST = {"test-*": ["test/*"]}
+# What the identity needs; pods of the operator itself are for the node tier.
+_IDENTITY = frozenset({"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"})
+_READY_SECONDS = 60.0
+
+
+def install(plane: ControlPlane) -> Path:
+    """Install CRD, identity and rights as a user does; return the operator's kubeconfig."""
+    crd.install(plane.kubeconfig)
+    rendered = _kubectl(plane, "kustomize", str(ROOT / "deploy" / "operator"))
+    objects = [one for one in yaml.safe_load_all(rendered) if one["kind"] in _IDENTITY]
+    _kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+    token = _kubectl(
+        plane, "create", "token", "carthub-operator", "-n", NAMESPACE, "--duration=6h"
+    ).strip()
+    config = yaml.safe_load(plane.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": token}
+    file = plane.folder / "carthub-operator.kubeconfig"
+    file.touch(mode=0o600)
+    file.write_text(yaml.safe_dump(config))
+    return file
+
+
+class OperatorProcess:
+    """`python -m carthub_operator`, started and stopped; a context manager."""
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        ledger: Ledger,
+        *,
+        kubeconfig: Path,
+        aws: AwsServer | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.plane = plane
+        self.port = free_port("127.0.0.1")
+        log = plane.folder / f"operator-{self.port}.log"
+        kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        self._process = Process(
+            [sys.executable, "-m", "carthub_operator"],
+            log=log,
+            ledger=ledger,
+            role="operator",
+            env={
+                **kept,
+                "KUBECONFIG": str(kubeconfig),
+                "CARTHUB_HTTP_HOST": "127.0.0.1",
+                "CARTHUB_HTTP_PORT": str(self.port),
+                "CARTHUB_SECRET_ALLOW_LIST": json.dumps(ALLOW_LIST),
+                **(aws.environment if aws else {}),
+                **(settings or {}),
+            },
+        )
+
+    @property
+    def process(self) -> Process:
+        """The process, to signal or kill."""
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """Everything it has logged."""
+        return self._process.log.read_text()
+
+    def start(self) -> "OperatorProcess":
+        """Start it and return when it is ready."""
+        self._process.start()
+        self._process.wait_until_ready(lambda: self.answers("/readyz"), _READY_SECONDS)
+        return self
+
+    def stop(self) -> float:
+        """Stop it as Kubernetes does; return how many seconds that took."""
+        started = time.monotonic()
+        self._process.terminate()
+        return time.monotonic() - started
+
+    def answers(self, path: str) -> bool:
+        """Tell whether a health path answers 200."""
+        return self._get(path)[0] == 200
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples that carry the labels."""
+        total = 0.0
+        for line in self._get("/metrics")[1].splitlines():
+            sample, _, value = line.rpartition(" ")
+            if sample.split("{")[0] == name and all(
+                f'{key}="{text}"' in sample for key, text in labels.items()
+            ):
+                total += float(value)
+        return total
+
+    def passes(self) -> float:
+        """Return how many passes it has made."""
+        return self.metric("carthub_reconcile_seconds_count")
+
+    def _get(self, path: str) -> tuple[int, str]:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+
+@contextmanager
+def running_operator(*args: Any, **kwargs: Any) -> Iterator[OperatorProcess]:
+    """Yield a ready operator with the parameters of OperatorProcess."""
+    operator = OperatorProcess(*args, **kwargs)
+    try:
+        yield operator.start()
+    finally:
+        operator.stop()
+
+
+def _kubectl(plane: ControlPlane, *arguments: str, stdin: str = "") -> str:
+    done = subprocess.run(
+        [str(kubectl()), "--kubeconfig", str(plane.kubeconfig), *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
