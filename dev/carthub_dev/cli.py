@@ -29,6 +29,7 @@ WAY_OUT = (
 _PREFERRED_PORT = 8000
 _STEPS = platform.STEPS + demonstration.STEPS
 _MEBIBYTE = 1 << 20
+_LAST_LINE = "Ctrl-C ends it and removes everything."
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
@@ -65,7 +66,7 @@ def run(
                 report.present(shown.console, presented)
                 shown.console.print(f"Up after {presented.state.seconds:.0f} s.")
                 if not once:
-                    shown.say("Ctrl-C ends it and removes everything.")
+                    shown.say(_LAST_LINE)
                     session.wait_for_the_end()
                 shown.say("Removing everything ...")
         except KeyboardInterrupt:
@@ -95,7 +96,7 @@ def up(nodes: Nodes = 1, instance: Instance = "local") -> None:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
         try:
-            _follow(log, background, instance)
+            _follow(log, background)
         except KeyboardInterrupt:
             background.terminate()
             background.wait()
@@ -161,18 +162,19 @@ def _print_status(
     console.print(table)
 
 
-def _follow(log: Path, background: "subprocess.Popen[bytes]", instance: str) -> None:
+def _follow(log: Path, background: "subprocess.Popen[bytes]") -> None:
     """Show the log until the instance is up; raise when it ends before."""
     with log.open() as lines:
         while True:
-            is_up = session.read_state(instance) is not None
+            # First the code: what was said before the end is read after it.
             code = background.poll()
-            sys.stdout.write(lines.read())
+            text = lines.read()
+            sys.stdout.write(text.replace(f"{_LAST_LINE}\n", ""))
             sys.stdout.flush()
+            if _LAST_LINE in text:
+                break
             if code is not None:
                 raise PlatformError(f"the background process ended with {code}; see {log}")
-            if is_up:
-                break
             time.sleep(0.1)
     print("It runs in the background; `make down` removes it.")
 

@@ -1,9 +1,8 @@
-"""`make run` as a new user sees it: a first cart, addresses that answer, and nothing left."""
+"""`make up` and `make down` as a new user sees them: a first cart, and nothing left of it."""
 
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import urllib.request
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from carthub_dev import session
-from tests.support.cluster import eventually
+from carthub_dev import paths, session
 
 INSTANCE = f"tests-run-{os.getpid()}"
 
@@ -30,33 +28,21 @@ def _read(url: str) -> str:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
-    """`make run` in the background, and what it prints."""
-    output = tmp_path / "output"
-    with output.open("wb") as file:
-        process = subprocess.Popen(_command("run"), stdout=file, stderr=file)
-    yield process, output
+def shown() -> Iterator[str]:
+    """What `make up` shows; it runs `make run` in the background."""
+    done = subprocess.run(_command("up"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield done.stdout
     session.end(INSTANCE)
-    process.wait(60)
 
 
-def test_run_shows_a_first_cart_and_leaves_nothing(
-    running: tuple["subprocess.Popen[bytes]", Path],
-) -> None:
-    process, output = running
-
-    def shown() -> str:
-        assert process.poll() is None, output.read_text()
-        text = output.read_text()
-        return text if "Ctrl-C ends it" in text else ""
-
-    text = eventually(shown, what="a platform that is up", timeout_seconds=400)
-    assert [f"{number}/8" for number in range(1, 9)] == re.findall(r"^\d/8", text, re.MULTILINE)
-    assert re.search(r"^backend +True ", text, re.MULTILINE)
-    assert "Checked out: order" in text
-    for address in re.findall(r"http://127\.0\.0\.1:\d+/\w+", text):
+def test_a_first_cart_is_shown_and_nothing_is_left_of_it(shown: str) -> None:
+    assert [f"{number}/8" for number in range(1, 9)] == re.findall(r"^\d/8", shown, re.MULTILINE)
+    assert re.search(r"^backend +True ", shown, re.MULTILINE)
+    assert "Checked out: order" in shown
+    for address in re.findall(r"http://127\.0\.0\.1:\d+/\w+", shown):
         assert "<html" in _read(address)
-    kubeconfig = re.findall(r"export KUBECONFIG=(\S+)", text)[0]
+    kubeconfig = re.findall(r"export KUBECONFIG=(\S+)", shown)[0]
     assert Path(kubeconfig).exists()
 
     told = subprocess.run(_command("status", "--output", "json"), capture_output=True, check=True)
@@ -68,8 +54,10 @@ def test_run_shows_a_first_cart_and_leaves_nothing(
     rotated = subprocess.run(_command("rotate"), capture_output=True, text=True, check=True)
     assert "login carthub_green" in rotated.stdout
 
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
-    assert output.read_text().endswith("Nothing is left.\n")
+    ended = subprocess.run(_command("down"), capture_output=True, text=True, check=True)
+    assert f"Instance {INSTANCE} is removed" in ended.stdout
+    log = paths.cache_dir() / "logs" / f"{INSTANCE}-up.log"
+    assert log.read_text().endswith("Nothing is left.\n")
     assert session.parts(INSTANCE) == []
     assert not Path(kubeconfig).exists()
+    log.unlink()
