@@ -236,35 +236,6 @@ class Toleration(Model):
     )
 
 
-class ScalingPolicy(Model):
-    """How far one step may go."""
-
-    type: Literal["Pods", "Percent"] = Field(description="What `value` counts.")
-    value: int = Field(ge=1, description="The most pods, or percent of them, in one period.")
-    period_seconds: int = Field(ge=1, le=1800, description="How long the period is.")
-
-
-class ScalingRules(Model):
-    """Scaling in one direction."""
-
-    stabilization_window_seconds: int | None = Field(
-        None, ge=0, le=3600, description="How long to look back before a step is taken."
-    )
-    select_policy: Literal["Max", "Min", "Disabled"] | None = Field(
-        None, description="Which policy counts. Left out: the one that goes furthest."
-    )
-    policies: list[ScalingPolicy] | None = Field(
-        None, min_length=1, max_length=16, description="How far a step may go."
-    )
-
-
-class ScalingBehavior(Model):
-    """How fast the autoscaler moves, as in HorizontalPodAutoscaler.spec.behavior."""
-
-    scale_up: ScalingRules | None = Field(None, description="Adding pods.")
-    scale_down: ScalingRules | None = Field(None, description="Removing pods.")
-
-
 class KeyReference(Model):
     """A key of an object of the same namespace."""
 
