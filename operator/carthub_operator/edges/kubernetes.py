@@ -204,8 +204,8 @@ def _translated(error: client.ApiException, kind: Kind, path: str) -> errors.Car
         answer = {}
     causes = (answer.get("details") or {}).get("causes") or ()
     name = path.rpartition("/")[2]
-    said = answer.get("message") or f"status {error.status}"
-    message = f"{kind.name} {name}: {answer.get('reason') if kind is kinds.SECRET else said}"
+    said = answer.get("reason" if kind is kinds.SECRET else "message")
+    message = f"{kind.name} {name}: {said or f'the API server answers {error.status}'}"
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return NamespaceTerminating(f"The namespace of {kind.name} {name} is being deleted")
     if any(cause.get("field") == "metadata.uid" for cause in causes):

@@ -1,0 +1,117 @@
+"""Secrets Manager through moto: what comes back, and in which words it fails."""
+
+import socket
+from collections.abc import Callable
+from secrets import token_hex
+
+import pytest
+
+from carthub_dev.aws import REGION, AwsServer
+from carthub_operator.api.conditions import Reason
+from carthub_operator.edges.aws import AwsSecretsManager
+from carthub_operator.errors import SecretError
+
+Calls = list[tuple[str, str]]
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return []
+
+
+@pytest.fixture
+def aws_environment(aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No AWS but the one on this machine is ever asked."""
+    for name, value in {**aws_server.environment, "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def secrets(aws_environment: None, calls: Calls) -> AwsSecretsManager:  # noqa: ARG001 - its effect
+    return _manager(calls)
+
+
+def _manager(calls: Calls) -> AwsSecretsManager:
+    return AwsSecretsManager(
+        on_call=lambda operation, code, _: calls.append((operation, code)),
+        pool_size=1,
+        connect_seconds=0.5,
+        read_seconds=0.5,
+    )
+
+
+def _reason(call: Callable[[], object]) -> str:
+    with pytest.raises(SecretError) as caught:
+        call()
+    assert "canary" not in str(caught.value)
+    return caught.value.reason
+
+
+def test_the_current_version_and_its_value(
+    secrets: AwsSecretsManager, aws_server: AwsServer, calls: Calls
+) -> None:
+    aws_server.put_secret("test/aws/one", {"username": "u", "password": "p"})
+
+    version = secrets.current_version("test/aws/one", REGION)
+
+    assert secrets.current_value("test/aws/one", REGION) == (
+        version,
+        {"username": "u", "password": "p"},
+    )
+    assert calls == [("DescribeSecret", ""), ("GetSecretValue", "")]
+
+
+def test_a_pending_version_is_not_seen_before_it_is_current(
+    secrets: AwsSecretsManager, aws_server: AwsServer
+) -> None:
+    aws_server.put_secret("test/aws/two", {"password": "old"})
+    before = secrets.current_version("test/aws/two", REGION)
+    pending = aws_server.secrets_manager().put_secret_value(
+        SecretId="test/aws/two", SecretString="{}", VersionStages=["AWSPENDING"]
+    )["VersionId"]
+
+    assert secrets.current_version("test/aws/two", REGION) == before
+    aws_server.move_current("test/aws/two", to=pending, away_from=before)
+    assert secrets.current_version("test/aws/two", REGION) == pending
+    assert secrets.current_value("test/aws/two", REGION) == (pending, {})
+
+
+def test_a_secret_that_does_not_exist(secrets: AwsSecretsManager) -> None:
+    assert _reason(lambda: secrets.current_version("test/aws/none", REGION)) == (
+        Reason.SECRET_NOT_FOUND
+    )
+
+
+@pytest.mark.parametrize("text", ["canary", '["canary"]', '"canary"', "{canary"])
+def test_a_value_that_is_no_json_object(
+    secrets: AwsSecretsManager, aws_server: AwsServer, text: str
+) -> None:
+    name = f"test/aws/{token_hex(4)}"
+    aws_server.put_secret(name, text)
+
+    assert _reason(lambda: secrets.current_value(name, REGION)) == Reason.SECRET_MALFORMED
+
+
+@pytest.mark.usefixtures("aws_environment")
+def test_nobody_listening_is_a_source_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, calls: Calls
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    assert _reason(lambda: _manager(calls).current_version("any", REGION)) == (
+        Reason.SECRET_SOURCE_UNAVAILABLE
+    )
+    assert calls == [("DescribeSecret", "EndpointConnectionError")]
+
+
+@pytest.mark.usefixtures("aws_environment")
+def test_silence_is_a_source_that_is_away_within_the_time_limit(
+    monkeypatch: pytest.MonkeyPatch, calls: Calls
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+        assert _reason(lambda: _manager(calls).current_version("any", REGION)) == (
+            Reason.SECRET_SOURCE_UNAVAILABLE
+        )
+    assert calls == [("DescribeSecret", "ReadTimeoutError")]

@@ -1,0 +1,126 @@
+"""The cache: newer wins, and a listing corrects what no watch has told."""
+
+from typing import Any
+
+from carthub_operator import kinds
+from carthub_operator.contracts import Key
+from carthub_operator.runtime.cache import ObjectCache, owner_key
+from tests.support.fakes import FakeClock
+
+SERVICE = next(kind for kind in kinds.WATCHED_CHILDREN if kind.name == "Service")
+
+
+def _service(version: int, *, name: str = "backend-service", uid: str = "u") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": uid,
+            "resourceVersion": str(version),
+            "labels": {"carthub.io/owner-uid": "owner", "app.kubernetes.io/instance": "backend"},
+        },
+    }
+
+
+def _versions(cache: ObjectCache) -> list[str]:
+    return [child["metadata"]["resourceVersion"] for child in cache.children("owner")]
+
+
+def test_newer_news_replace_older_and_never_the_other_way() -> None:
+    cache = ObjectCache()
+
+    assert [cache.put(_service(version)) for version in (9, 10, 10, 8)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert _versions(cache) == ["10"]
+
+
+def test_a_deletion_that_is_older_than_what_is_known_is_ignored() -> None:
+    cache = ObjectCache()
+    cache.put(_service(10, uid="made anew"))
+
+    assert not cache.discard(_service(9, uid="before"))
+    assert _versions(cache) == ["10"]
+    assert cache.discard(_service(11, uid="made anew"))
+    assert _versions(cache) == []
+
+
+def test_children_are_found_by_their_owner_and_move_with_their_label() -> None:
+    cache = ObjectCache()
+    cache.put(_service(1))
+    moved = _service(2)
+    moved["metadata"]["labels"]["carthub.io/owner-uid"] = "another"
+    cache.put(moved)
+
+    assert cache.children("owner") == []
+    assert len(cache.children("another")) == 1
+
+
+def test_a_listing_removes_what_vanished_and_tells_what_was_missed() -> None:
+    clock = FakeClock()
+    cache = ObjectCache(monotonic=clock.monotonic)
+    cache.put(_service(1, name="stays"))
+    cache.put(_service(2, name="vanished"))
+    cache.put(_service(3, name="changes"))
+    clock.seconds += 10
+
+    missed = cache.replace(
+        SERVICE,
+        [_service(1, name="stays"), _service(7, name="changes")],
+        since=clock.seconds,
+        namespace=None,
+    )
+
+    assert sorted(one["metadata"]["name"] for one in missed) == ["changes", "vanished"]
+    assert _versions(cache) == ["7", "1"]
+
+
+def test_a_listing_does_not_remove_what_was_made_while_it_was_under_way() -> None:
+    clock = FakeClock()
+    cache = ObjectCache(monotonic=clock.monotonic)
+    since = clock.seconds
+    clock.seconds += 1
+    cache.put(_service(5))
+
+    assert cache.replace(SERVICE, [], since=since, namespace=None) == []
+    assert _versions(cache) == ["5"]
+
+
+def test_a_listing_of_one_namespace_leaves_the_others() -> None:
+    clock = FakeClock()
+    cache = ObjectCache(monotonic=clock.monotonic)
+    cache.put(_service(5))
+    clock.seconds += 10
+
+    assert cache.replace(SERVICE, [], since=clock.seconds, namespace="other") == []
+    assert _versions(cache) == ["5"]
+
+
+def test_fields_of_other_managers_are_not_kept() -> None:
+    cache = ObjectCache()
+    service = _service(1)
+    managers = ["carthub-operator", "kube-controller-manager"]
+    service["metadata"]["managedFields"] = [{"manager": name} for name in managers]
+    cache.put(service)
+
+    kept = cache.children("owner")[0]["metadata"]["managedFields"]
+    assert kept == [{"manager": "carthub-operator"}]
+
+
+def test_a_child_names_its_owner_by_label_or_by_controller() -> None:
+    labelled = _service(1)
+    owned = _service(1)
+    del owned["metadata"]["labels"]
+    owned["metadata"]["ownerReferences"] = [
+        {"kind": "CartService", "name": "backend", "controller": True}
+    ]
+    strange = _service(1)
+    strange["metadata"]["labels"] = {}
+
+    assert owner_key(labelled) == owner_key(owned) == Key("shop", "backend")
+    assert owner_key(strange) is None

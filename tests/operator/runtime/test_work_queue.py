@@ -1,0 +1,191 @@
+"""The queue with a clock that stands still: what is handed out, and when."""
+
+import threading
+
+import pytest
+
+from carthub_operator.contracts import Key
+from carthub_operator.runtime.work_queue import (
+    FIRST_RETRY_SECONDS,
+    LAST_RETRY_SECONDS,
+    Urgency,
+    WorkQueue,
+)
+from tests.support.fakes import FakeClock
+
+ONE, TWO = Key("shop", "one"), Key("shop", "two")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def queue(clock: FakeClock) -> WorkQueue:
+    return WorkQueue(monotonic=clock.monotonic, jitter=lambda: 0.5)
+
+
+def _take_all(queue: WorkQueue) -> list[Key]:
+    """Take everything that is due."""
+    taken = []
+    while queue._move_due() is not None or queue._ready:  # noqa: SLF001 - take() would wait
+        entry = queue._pop_ready()  # noqa: SLF001
+        if entry is None:
+            break
+        del queue._wanted[entry.key]  # noqa: SLF001
+        taken.append(entry.key)
+    return taken
+
+
+def test_a_key_is_handed_out_once_however_often_it_was_added(queue: WorkQueue) -> None:
+    for _ in range(3):
+        queue.add(ONE)
+
+    assert _take_all(queue) == [ONE]
+
+
+def test_news_come_before_routine(queue: WorkQueue) -> None:
+    queue.add(ONE, urgency=Urgency.ROUTINE)
+    queue.add(TWO)
+
+    assert _take_all(queue) == [TWO, ONE]
+
+
+def test_news_of_a_key_that_waits_for_routine_come_first(queue: WorkQueue) -> None:
+    queue.add(TWO, urgency=Urgency.ROUTINE)
+    queue.add(ONE, urgency=Urgency.ROUTINE)
+    queue.add(ONE)
+
+    assert _take_all(queue) == [ONE, TWO]
+
+
+def test_a_key_that_is_worked_on_is_not_handed_out_again(queue: WorkQueue) -> None:
+    queue.add(ONE)
+    assert queue.take() == ONE
+    queue.add(ONE)
+    queue.add(TWO)
+
+    assert queue.take() == TWO
+    assert _take_all(queue) == []
+
+    queue.done(ONE)
+    assert queue.take() == ONE
+
+
+def test_a_later_wish_waits_and_an_earlier_one_wins(queue: WorkQueue, clock: FakeClock) -> None:
+    queue.add(ONE, after_seconds=60.0)
+    assert _take_all(queue) == []
+
+    queue.add(ONE, after_seconds=10.0)
+    queue.add(ONE, after_seconds=30.0)
+    clock.seconds += 11.0
+
+    assert _take_all(queue) == [ONE]
+    clock.seconds += 60.0
+    assert _take_all(queue) == []
+
+
+def test_failures_are_tried_again_later_and_later(queue: WorkQueue) -> None:
+    delays = []
+    for _ in range(12):
+        queue.add(ONE)
+        assert queue.take() == ONE
+        delays.append(queue.failed(ONE))
+
+    assert delays[:3] == [FIRST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2, FIRST_RETRY_SECONDS * 4]
+    assert delays[-1] == LAST_RETRY_SECONDS
+
+
+def test_a_pass_that_ends_well_forgets_the_failures(queue: WorkQueue) -> None:
+    for _ in range(3):
+        queue.add(ONE)
+        queue.take()
+        queue.failed(ONE)
+    queue.add(ONE)
+    queue.take()
+    queue.done(ONE)
+    queue.add(ONE)
+    queue.take()
+
+    assert queue.failed(ONE) == FIRST_RETRY_SECONDS
+
+
+def test_news_do_not_wait_for_the_backoff(queue: WorkQueue) -> None:
+    queue.add(ONE)
+    queue.take()
+    queue.failed(ONE)
+
+    queue.add(ONE)
+
+    assert queue.take() == ONE
+
+
+def test_the_age_counts_what_is_due_and_what_is_worked_on(
+    queue: WorkQueue, clock: FakeClock
+) -> None:
+    queue.add(ONE)
+    queue.add(TWO, after_seconds=60.0)
+    clock.seconds += 5.0
+    assert queue.oldest_seconds() == 5.0
+
+    queue.take()
+    clock.seconds += 7.0
+
+    assert queue.oldest_seconds() == 7.0
+    assert len(queue) == 1
+
+
+def test_closing_wakes_whoever_waits() -> None:
+    queue = WorkQueue()
+    taken: list[Key | None] = []
+    thread = threading.Thread(target=lambda: taken.append(queue.take()))
+    thread.start()
+
+    queue.close()
+    thread.join(10)
+
+    assert taken == [None]
+
+
+def test_a_waiting_thread_gets_what_becomes_due() -> None:
+    queue = WorkQueue()
+    queue.add(ONE, after_seconds=0.05)
+
+    assert queue.take() == ONE
+
+
+def test_under_contention_no_key_is_ever_worked_on_twice_at_a_time() -> None:
+    queue = WorkQueue()
+    keys = [Key("shop", f"name-{number}") for number in range(5)]
+    busy: set[Key] = set()
+    seen: list[Key] = []
+    clashes: list[Key] = []
+    lock = threading.Lock()
+    done = threading.Semaphore(0)
+
+    def work() -> None:
+        while (key := queue.take()) is not None:
+            with lock:
+                clashes.extend([key] if key in busy else [])
+                busy.add(key)
+                seen.append(key)
+            with lock:
+                busy.discard(key)
+            queue.done(key)
+            done.release()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(200):
+        for key in keys:
+            queue.add(key)
+    for _ in keys:
+        assert done.acquire(timeout=10)
+    queue.close()
+    for thread in threads:
+        thread.join(10)
+
+    assert set(seen) == set(keys)
+    assert clashes == []
