@@ -1,0 +1,135 @@
+"""The resync: what no watch has told, and that no pass is made before the first."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from carthub_operator import errors, kinds
+from carthub_operator.contracts import Key
+from carthub_operator.kinds import Kind
+from carthub_operator.runtime.cache import ObjectCache
+from carthub_operator.runtime.resync import Resync
+from carthub_operator.runtime.work_queue import WorkQueue
+
+
+class FakeLister:
+    def __init__(self) -> None:
+        self.objects_: dict[str, list[dict[str, Any]]] = {}
+        self.asked: list[tuple[str, str | None, str | None]] = []
+        self.failures = 0
+
+    def objects(
+        self, kind: Kind, *, namespace: str | None, selector: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        self.asked.append((kind.name, namespace, selector))
+        if self.failures:
+            self.failures -= 1
+            raise errors.ClusterUnavailable("it does not answer")
+        yield from self.objects_.get(kind.name, [])
+
+
+def _cart(name: str, version: int = 1) -> dict[str, Any]:
+    metadata = {
+        "name": name,
+        "namespace": "shop",
+        "uid": name,
+        "resourceVersion": str(version),
+    }
+    return {"apiVersion": "carthub.io/v1", "kind": "CartService", "metadata": metadata}
+
+
+class World:
+    def __init__(self, *namespaces: str) -> None:
+        self.lister, self.cache, self.queue = FakeLister(), ObjectCache(), WorkQueue()
+        self.first = threading.Event()
+        self.missed: list[str] = []
+        self.resync = Resync(
+            self.lister,
+            self.cache,
+            self.queue,
+            namespaces=namespaces,
+            interval_seconds=0.01,
+            on_first=self.first.set,
+            on_missed=lambda kind: self.missed.append(kind.name),
+        )
+
+    def queued(self) -> list[Key | None]:
+        return [self.queue.take() for _ in range(len(self.queue))]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_everything_is_listed_children_by_our_label(world: World) -> None:
+    world.resync.resync()
+
+    assert world.lister.asked == [
+        (kind.name, None, None if kind is kinds.CART_SERVICE else "carthub.io/owner-uid")
+        for kind in kinds.WATCHED
+    ]
+    assert "Secret" not in {name for name, _, _ in world.lister.asked}
+
+
+def test_only_the_named_namespaces_are_listed() -> None:
+    world = World("one", "two")
+    world.resync.resync()
+
+    assert {namespace for _, namespace, _ in world.lister.asked} == {"one", "two"}
+
+
+def test_every_resource_gets_a_pass(world: World) -> None:
+    world.lister.objects_["CartService"] = [_cart("one"), _cart("two")]
+
+    world.resync.resync()
+
+    assert world.queued() == [Key("shop", "one"), Key("shop", "two")]
+
+
+def test_a_resource_that_vanished_gets_a_last_pass(world: World) -> None:
+    world.lister.objects_["CartService"] = [_cart("one")]
+    world.resync.resync()
+    world.queued()
+    world.lister.objects_["CartService"] = []
+    resync_as_if_later(world)
+
+    assert world.cache.keys() == []
+    world.queue.done(Key("shop", "one"))
+    assert world.queued() == [Key("shop", "one")]
+
+
+def resync_as_if_later(world: World) -> None:
+    """What was seen is older than the grace that a listing gives to the watches."""
+    for place, entry in list(world.cache._objects.items()):  # noqa: SLF001 - time cannot be waited for
+        world.cache._objects[place] = type(entry)(entry.live, entry.seen_at - 60)  # noqa: SLF001
+    world.resync.resync()
+
+
+def test_what_was_missed_is_counted_after_the_first(world: World) -> None:
+    world.lister.objects_["CartService"] = [_cart("one")]
+    world.resync.resync()
+    assert world.missed == []
+
+    world.lister.objects_["CartService"] = [_cart("one", version=2)]
+    world.resync.resync()
+
+    assert world.missed == ["CartService"]
+
+
+def test_the_first_is_told_once_it_has_succeeded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carthub_operator.runtime.resync._RETRY_SECONDS", 0.01)
+    world.lister.failures = 2
+
+    world.resync.start()
+    try:
+        assert world.first.wait(10)
+        assert world.resync.is_done_once()
+        assert world.resync.is_alive()
+    finally:
+        world.resync.stop(10)
+    assert not world.resync.is_alive()

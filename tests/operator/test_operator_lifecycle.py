@@ -1,0 +1,243 @@
+"""The operator's own life: start, restart, stop, and what it may watch."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from carthub_dev.audit import Event
+from carthub_dev.aws import REGION, AwsServer
+from carthub_dev.control_plane import ControlPlane
+from carthub_dev.ledger import Ledger
+from tests.support import operator_process
+from tests.support.cluster import eventually
+from tests.support.live_cart import LiveCart, live_cart
+from tests.support.operator_process import OperatorProcess
+from tests.support.resources import database
+
+# Not at once after a restart, and within the time of a test.
+INTERVAL = "10s"
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(control_plane: ControlPlane) -> Path:
+    return operator_process.install(control_plane)
+
+
+@pytest.fixture
+def cart(control_plane: ControlPlane) -> Iterator[LiveCart]:
+    with live_cart(control_plane) as made:
+        yield made
+
+
+class Start:
+    """Starts operators that watch the namespace of the test alone."""
+
+    def __init__(
+        self, plane: ControlPlane, ledger: Ledger, aws: AwsServer, kubeconfig: Path, namespace: str
+    ) -> None:
+        self._plane, self._ledger, self._aws = plane, ledger, aws
+        self._kubeconfig, self._namespace = kubeconfig, namespace
+
+    def process(self, **settings: str) -> OperatorProcess:
+        """Return an operator that is not started yet."""
+        chosen = {"CARTHUB_NAMESPACES": self._namespace, **settings}
+        return OperatorProcess(
+            self._plane,
+            self._ledger,
+            kubeconfig=self._kubeconfig,
+            aws=self._aws,
+            settings=chosen,
+        )
+
+    @contextmanager
+    def __call__(self, **settings: str) -> Iterator[OperatorProcess]:
+        """Yield a ready operator, and stop it."""
+        operator = self.process(**settings)
+        try:
+            yield operator.start()
+        finally:
+            operator.stop()
+
+
+@pytest.fixture
+def start(
+    control_plane: ControlPlane,
+    ledger: Ledger,
+    aws_server: AwsServer,
+    kubeconfig: Path,
+    cart: LiveCart,
+) -> Start:
+    aws_server.put_secret(f"test/{cart.namespace}", {"username": "u", "password": "canary"})
+    return Start(control_plane, ledger, aws_server, kubeconfig, cart.namespace)
+
+
+def _apply(cart: LiveCart) -> None:
+    source = {"secretId": f"test/{cart.namespace}", "region": REGION, "refreshInterval": INTERVAL}
+    cart.apply(database=database(credentials={"secretsManager": source}))
+
+
+def _requests(plane: ControlPlane, since: int) -> list[Event]:
+    return [one for one in plane.audit_events(since) if one.user == operator_process.USER]
+
+
+def test_a_restart_reads_little_and_writes_nothing(
+    cart: LiveCart, start: Start, control_plane: ControlPlane
+) -> None:
+    with start():
+        _apply(cart)
+        cart.wait_ready()
+        cart.wait_for("AutoscalingReady", "False")
+    mark = control_plane.audit_mark()
+
+    with start() as operator:
+        started = _requests(control_plane, mark)
+        cart.eventually(lambda: operator.passes() >= 2, what="a pass with the credentials")
+
+    made = _requests(control_plane, mark)
+    assert len(started) <= 50
+    assert not [one for one in made if one.is_write]
+
+
+def test_what_happened_while_it_was_away_is_mended(cart: LiveCart, start: Start) -> None:
+    with start():
+        _apply(cart)
+        cart.wait_ready()
+    cart.delete("Service", "backend-service")
+    cart.patch("CartService", "backend", {"spec": {"logLevel": "DEBUG"}})
+
+    with start():
+        cart.eventually(lambda: cart.get("Service", "backend-service"), what="the Service again")
+        cart.wait_ready()
+
+    container = cart.child("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "LOG_LEVEL", "value": "DEBUG"} in container["env"]
+
+
+def test_uninstalled_it_holds_up_no_deletion(cart: LiveCart, start: Start) -> None:
+    with start():
+        _apply(cart)
+        cart.wait_ready()
+    live = cart.resource()
+    assert "finalizers" not in live["metadata"]
+    assert not [key for key in live["metadata"].get("annotations", {}) if "kopf" in key]
+
+    cart.delete("CartService", "backend")
+
+    eventually(lambda: cart.get("CartService", "backend") is None, what="it is gone")
+    eventually(lambda: not cart.items("Deployment"), what="its children are gone")
+
+
+def test_sigterm_ends_it_in_good_order(cart: LiveCart, start: Start) -> None:
+    with start() as operator:
+        _apply(cart)
+        cart.wait_ready()
+        seconds = operator.stop()
+
+        assert operator.process.return_code == 0
+        assert "operator-stopped" in operator.log
+        # A pod has 30.
+        assert seconds < 20
+
+
+def test_every_line_of_the_log_is_json(cart: LiveCart, start: Start) -> None:
+    with start(CARTHUB_LOG_LEVEL="DEBUG") as operator:
+        _apply(cart)
+        cart.wait_ready()
+
+    lines = [json.loads(line) for line in operator.log.splitlines()]
+    assert {"event", "level", "timestamp"} <= set(lines[0])
+    # Debug lines of the clients below quote what they send.
+    assert "canary" not in operator.log
+
+
+def test_a_resource_outside_its_namespaces_is_not_its_own(
+    cart: LiveCart, start: Start, control_plane: ControlPlane
+) -> None:
+    with start() as operator, live_cart(control_plane) as other:
+        _apply(other)
+        _apply(cart)
+        cart.wait_ready()
+
+        assert other.get("Service", "backend-service") is None
+        assert operator.answers("/healthz")
+
+
+def test_a_wrong_setting_ends_it_with_one_clear_line(start: Start) -> None:
+    operator = start.process(CARTHUB_HTTP_PORT="many")
+    operator.process.start()
+    try:
+        eventually(lambda: not operator.process.is_running, what="it ends", timeout_seconds=30)
+    finally:
+        operator.stop()
+
+    assert operator.process.return_code == 2
+    assert operator.log.startswith("carthub-operator: CARTHUB_HTTP_PORT: ")
+    assert len(operator.log.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("control_plane_tools")
+def test_it_waits_for_the_definition_of_its_resource(ledger: Ledger, aws_server: AwsServer) -> None:
+    with ControlPlane(ledger) as plane:
+        operator = OperatorProcess(plane, ledger, kubeconfig=plane.kubeconfig, aws=aws_server)
+        try:
+            operator.process.start()
+            eventually(lambda: "waiting" in operator.log, what="it waits", timeout_seconds=60)
+            assert not operator.answers("/readyz")
+            assert operator.answers("/healthz")
+
+            operator_process.install(plane)
+
+            eventually(lambda: operator.answers("/readyz"), what="it is ready", timeout_seconds=60)
+            with live_cart(plane) as cart:
+                aws_server.put_secret(
+                    f"test/{cart.namespace}", {"username": "u", "password": "canary"}
+                )
+                _apply(cart)
+                cart.wait_ready()
+        finally:
+            operator.stop()
+
+
+@pytest.mark.usefixtures("control_plane_tools")
+def test_it_outlives_an_api_server_that_goes_and_comes_back(
+    ledger: Ledger, aws_server: AwsServer
+) -> None:
+    with ControlPlane(ledger) as plane, live_cart_of(plane, aws_server) as cart:
+        operator = OperatorProcess(plane, ledger, kubeconfig=plane.kubeconfig, aws=aws_server)
+        try:
+            operator.start()
+            _apply(cart)
+            cart.wait_ready()
+
+            plane.stop()
+            failed = "carthub_reconcile_seconds_count"
+            eventually(
+                lambda: operator.metric(failed, outcome="failed") > 0,
+                what="a pass that fails",
+                timeout_seconds=60,
+            )
+            assert operator.answers("/healthz")
+            plane.start()
+
+            started = time.monotonic()
+            cart.patch("CartService", "backend", {"spec": {"logLevel": "DEBUG"}})
+            cart.wait_ready(timeout_seconds=90)
+            container = cart.child("Deployment")["spec"]["template"]["spec"]["containers"][0]
+            assert {"name": "LOG_LEVEL", "value": "DEBUG"} in container["env"]
+            assert time.monotonic() - started < 90
+            assert operator.process.is_running
+        finally:
+            operator.stop()
+
+
+@contextmanager
+def live_cart_of(plane: ControlPlane, aws: AwsServer) -> Iterator[LiveCart]:
+    """Yield a cart of another control plane, with its CRD and its secret."""
+    operator_process.install(plane)
+    with live_cart(plane) as cart:
+        aws.put_secret(f"test/{cart.namespace}", {"username": "u", "password": "canary"})
+        yield cart
