@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
 
 import kopf
 import structlog
@@ -127,7 +128,8 @@ class Operator:
         self._schedule.start(threads=_AWS_THREADS)
         self._resync.start()
         namespaces = self._settings.namespaces
-        await kopf.operator(
+        # No stop flag: kopf waits five seconds for the task that waits for it.
+        watching = kopf.operator(
             registry=handlers.handlers(self._cache, self._queue),
             settings=handlers.kopf_settings(
                 inactivity_seconds=_SILENT_WATCH_SECONDS, request_seconds=_REQUEST_SECONDS
@@ -136,8 +138,8 @@ class Operator:
             clusterwide=not namespaces,
             namespaces=namespaces,
             ready_flag=self._watching,
-            stop_flag=stopping,
         )
+        await _unless(stopping, watching)
 
     async def _wait_for_definition(self, stopping: asyncio.Event) -> None:
         """Wait until CartServices are served: kopf looks for its kinds only once."""
@@ -183,6 +185,18 @@ class Operator:
         if not self._watching.is_set() or not self._resync.is_done_once():
             return "the cluster has not been listed yet"
         return None
+
+
+async def _unless(stopping: asyncio.Event, working: Coroutine[None, None, None]) -> None:
+    """Run until it ends, or until we are told to stop; kopf takes over the signals meanwhile."""
+    stop = asyncio.create_task(stopping.wait())
+    work = asyncio.create_task(working)
+    await asyncio.wait({stop, work}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not work.done():
+        work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
 
 
 def _log_failure(reference: SecretReference, error: SecretError) -> None:
