@@ -95,6 +95,15 @@ def test_impossible_total_is_refused(shopper: Shopper, total: object) -> None:
     assert problem["errors"][0]["pointer"] == "#/expected_total"
 
 
+@pytest.mark.parametrize("number", ["1e-999999999", "1e-20000", "1e30"])
+def test_total_that_postgresql_could_not_hold_is_refused(shopper: Shopper, number: str) -> None:
+    body = f'{{"customer_id": "{shopper.customer_id}", "expected_total": {number}}}'
+    headers = {"content-type": "application/json"}
+    answer = shopper.client.post(carts.CHECKOUT, content=body, headers=headers)
+    problem = problem_of(answer, 422, "validation-failed")
+    assert problem["errors"][0]["pointer"] == "#/expected_total"
+
+
 def test_misspelt_member_is_refused(shopper: Shopper) -> None:
     shopper.add()
     problem = problem_of(shopper.check_out(expected_totl="1"), 422, "validation-failed")

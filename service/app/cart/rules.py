@@ -12,6 +12,8 @@ from app.errors import Invalid
 MAX_ID_LENGTH = 128
 MAX_UNIT_PRICE = Decimal("9999999999.999")
 MAX_TOTAL = Decimal("999999999999999999999.999")  # numeric(24,3)
+# What a string may have; PostgreSQL fails on numbers with many thousands.
+_MOST_DECIMALS = 24
 
 _MONEY = re.compile(r"[0-9]{1,24}(\.[0-9]{1,24})?", re.ASCII)
 # Control, surrogate: PostgreSQL cannot store the one, nor UTF-8 the other.
@@ -72,12 +74,14 @@ def _without_trailing_zeros(value: int | Decimal) -> Decimal:
         raise ValueError("must be a finite amount") from None
     if amount == 0:
         return Decimal(0)
-    # normalize() would round to the context's 28 digits.
+    # normalize() would round to the context's 28 digits. One pass: a client chose how many.
     _, digits, exponent = amount.as_tuple()
     assert isinstance(exponent, int)  # noqa: S101 - finite
-    while exponent < 0 and digits[-1] == 0:
-        digits, exponent = digits[:-1], exponent + 1
-    return Decimal((0, digits, exponent))
+    zeros = next(count for count, digit in enumerate(reversed(digits)) if digit)
+    dropped = max(0, min(zeros, -exponent))
+    if -exponent - dropped > _MOST_DECIMALS:
+        raise ValueError(f"must have at most {_MOST_DECIMALS} decimals")
+    return Decimal((0, digits[: len(digits) - dropped], exponent + dropped))
 
 
 def decimals_in(amount: Decimal) -> int:
