@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import event, exc, pool
 from sqlalchemy.engine import URL
 
-from app.errors import DatabaseUnavailable
+from app.errors import DatabaseFailed, DatabaseUnavailable, InvalidSettings
 from app.settings import Settings
 from app.urls import parse_url
 
@@ -95,9 +95,16 @@ class Database:
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlalchemy.Connection]:
-        """Lend a connection; what PostgreSQL fails to answer becomes DatabaseUnavailable."""
+        """Lend a connection; what PostgreSQL fails to answer becomes DatabaseUnavailable.
+
+        A statement that it refuses becomes DatabaseFailed, whose text is safe to log.
+        """
         started = time.perf_counter()
-        with unavailable_when_it_fails(), self.engine.connect() as connection:
+        with (
+            _without_values(),
+            unavailable_when_it_fails(),
+            self.engine.connect() as connection,
+        ):
             if self._note_wait_seconds is not None:
                 self._note_wait_seconds(time.perf_counter() - started)
             yield connection
@@ -108,11 +115,17 @@ class Database:
 
     def _connect(self) -> psycopg2.extensions.connection:
         timeout_ms = int(self._settings.db_statement_timeout_seconds * 1000)
-        return open_connection(
-            self._credentials,
-            connect_timeout_seconds=self._settings.db_connect_timeout_seconds,
-            options=f"-c statement_timeout={timeout_ms} -c timezone=UTC",
-        )
+        try:
+            return open_connection(
+                self._credentials,
+                connect_timeout_seconds=self._settings.db_connect_timeout_seconds,
+                options=f"-c statement_timeout={timeout_ms} -c timezone=UTC",
+            )
+        except (InvalidSettings, OSError, UnicodeDecodeError) as error:
+            # The variable was checked at the start: it is the file, and the next one may be well.
+            reason = f"credentials file: {type(error).__name__}"
+            log.warning("database unavailable", reason=reason)
+            raise DatabaseUnavailable(f"PostgreSQL cannot be asked: {reason}") from None
 
 
 @contextlib.contextmanager
@@ -130,6 +143,16 @@ def unavailable_when_it_fails() -> Iterator[None]:
         reason = _reason(error)
         log.warning("database unavailable", reason=reason)
         raise DatabaseUnavailable(f"PostgreSQL ended the connection: {reason}") from error
+
+
+@contextlib.contextmanager
+def _without_values() -> Iterator[None]:
+    # psycopg2 quotes the statement with its values, which are customers and what they buy.
+    try:
+        yield
+    except exc.DBAPIError as error:
+        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        raise DatabaseFailed(" ".join(filter(None, (_reason(error), constraint)))) from None
 
 
 def open_connection(

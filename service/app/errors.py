@@ -4,6 +4,7 @@ CarthubError
 ├── InvalidSettings        a variable is missing or wrong; the process ends
 ├── MigrationFailed        the schema could not be brought to this version
 ├── DatabaseUnavailable    503: nothing was answered, try again later
+├── DatabaseFailed         500: PostgreSQL refused a statement, a fault of ours
 └── Refusal                the cart's rules say no; a problem document tells why
     ├── Invalid            422: the request can never work
     ├── NotFound           404
@@ -29,6 +30,10 @@ class MigrationFailed(CarthubError):
 
 class DatabaseUnavailable(CarthubError):
     """PostgreSQL did not answer; a later try may succeed."""
+
+
+class DatabaseFailed(CarthubError):
+    """PostgreSQL refused a statement that it should not; told without any value in it."""
 
 
 class Refusal(CarthubError):

@@ -100,6 +100,22 @@ def test_service_outlives_a_changed_password(
     database_server.execute(f"DROP ROLE {login}")
 
 
+@pytest.mark.parametrize("content", [b"", b"canary", b"mysql://u:canary@h/d", b"\xff\xfe"])
+def test_unusable_credentials_file_is_unavailable_until_it_is_replaced(
+    own_url: str, tmp_path: Path, content: bytes
+) -> None:
+    file = tmp_path / "DATABASE_URL"
+    file.write_bytes(content)
+    chosen = carts.settings_for(own_url, db_credentials_dir=tmp_path)
+    with carts.running_client(chosen) as client:
+        shopper = carts.new_shopper(client)
+        for answer in (shopper.add(), client.get("/health")):
+            carts.problem_of(answer, 503, "unavailable")
+            assert "canary" not in answer.text
+        file.write_text(own_url)
+        assert shopper.add().status_code == 201
+
+
 def test_refused_login_reads_the_file_again_and_tries_once_more(
     database_server: "DatabaseServer", own_url: str
 ) -> None:

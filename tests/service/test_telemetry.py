@@ -84,6 +84,18 @@ def test_unexpected_error_is_logged_without_local_variables(lines: io.StringIO) 
     assert "canary" not in lines.getvalue()
 
 
+def test_refused_statement_is_logged_without_its_values(own_url: str, lines: io.StringIO) -> None:
+    # psycopg2's own text quotes the statement, customer included.
+    carts.run_sql(own_url, "ALTER FUNCTION cart_checkout_v1 RENAME TO cart_checkout_v0")
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shopper = carts.new_shopper(client)
+        problem_of(shopper.check_out(), 500, "internal-error")
+    [line] = [found for found in _parsed(lines) if found["event"] == "request failed"]
+    assert line["exception"][0]["exc_type"] == "DatabaseFailed"
+    assert line["exception"][0]["exc_value"] == "UndefinedFunction 42883"
+    assert shopper.customer_id not in lines.getvalue()
+
+
 def test_requests_are_counted_by_route_and_never_by_customer(own_url: str) -> None:
     with carts.running_client(carts.settings_for(own_url)) as client:
         shopper = carts.new_shopper(client)
