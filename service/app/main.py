@@ -40,6 +40,8 @@ def create_app(given: settings.Settings | None = None) -> FastAPI:
         version=importlib.metadata.version("carthub"),
         docs_url=None,
         redoc_url=None,
+        # A path with a slash too many is not there: a redirect would name the wrong host or scheme.
+        redirect_slashes=False,
         lifespan=_lifespan(given),
     )
     application.openapi = lambda: openapi.document(application)  # type: ignore[method-assign] # FastAPI's way to extend it

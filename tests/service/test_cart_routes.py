@@ -302,6 +302,13 @@ def test_weak_tag_never_allows_a_write(shopper: Shopper) -> None:
     problem_of(shopper.add(headers={"if-match": f"W/{tag}"}), 412, "precondition-failed")
 
 
+def test_quoted_star_is_a_tag_that_no_cart_has(shopper: Shopper) -> None:
+    shopper.add()
+    problem_of(shopper.add(headers={"if-match": '"*"'}), 412, "precondition-failed")
+    answer = shopper.client.get(shopper.path, headers={"if-none-match": '"*"'})
+    assert answer.status_code == 200
+
+
 def test_tag_that_is_none_is_an_invalid_header(shopper: Shopper) -> None:
     problem_of(shopper.add(headers={"if-match": "1"}), 400, "invalid-header")
     answer = shopper.client.get(shopper.path, headers={"if-none-match": '"open'})

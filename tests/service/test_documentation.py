@@ -64,6 +64,9 @@ def test_every_reference_is_there(document: dict[str, Any]) -> None:
 def test_page_and_its_files_come_from_this_service(client: TestClient, page: str) -> None:
     answer = client.get(page)
     assert answer.status_code == 200
+    # What the scripts would ask elsewhere, the browser refuses.
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "http" not in answer.headers["content-security-policy"]
     assert "//" not in re.sub(r"<!--.*?-->", "", answer.text).replace("window.location", "")
     files = re.findall(r'(?:src|href|spec-url)="(/[^"]+)"', answer.text)
     assert files

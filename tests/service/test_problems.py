@@ -1,4 +1,7 @@
+import asyncio
 import threading
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -66,6 +69,51 @@ def test_unknown_method_names_those_that_work(client: TestClient) -> None:
     answer = client.patch("/api/v1/cart/someone")
     problem_of(answer, 405, "method-not-allowed")
     assert answer.headers["allow"] == "DELETE, GET"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("HEAD", "/docs", "GET"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+        ("DELETE", "/docs/assets/favicon.png", "GET, HEAD"),
+    ],
+)
+def test_methods_of_the_documentation_are_named(
+    client: TestClient, method: str, path: str, allowed: str
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == 405
+    assert sorted(answer.headers["allow"].split(", ")) == sorted(allowed.split(", "))
+
+
+def test_slash_too_many_is_an_unknown_path(shopper: Shopper) -> None:
+    answer = shopper.client.get(f"{shopper.path}/", follow_redirects=False)
+    problem_of(answer, 404, "route-not-found")
+
+
+def test_client_that_leaves_is_no_failure_of_the_service(migrated_url: str) -> None:
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": ITEMS,
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    with carts.running_client(carts.settings_for(migrated_url)) as client:
+        asyncio.run(client.app(scope, gone, send))  # type: ignore[arg-type] # also an ASGI2 class
+        text = client.get("/metrics").text
+    assert not sent
+    assert 'http_response_status_code="499"' in text
+    assert 'http_response_status_code="500"' not in text
 
 
 def test_unexpected_error_is_a_problem_without_its_text() -> None:

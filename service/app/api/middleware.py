@@ -4,6 +4,7 @@ import time
 
 import structlog
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import telemetry
@@ -13,6 +14,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 # A method is the client's text: only known ones become a label.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
+
+# No status of HTTP's own; nginx made it common.
+_CLIENT_GONE = 499
 
 
 class Observed:
@@ -43,6 +47,9 @@ class Observed:
 
         try:
             await self._app(request.scope, receive, noting_status)
+        except ClientDisconnect:
+            # Gone before its body was complete: nobody reads an answer, and nothing failed here.
+            status = _CLIENT_GONE
         except Exception:
             log.exception("request failed", method=request.method, route=_route(request.scope))
             if is_started:

@@ -170,7 +170,8 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 404:  # noqa: PLR2004 - the status is its own name
         return problem(request, 404, "route-not-found", f"there is nothing at {path}")
     if error.status_code == 405:  # noqa: PLR2004 - as above
-        allowed = ", ".join(_methods_at(request.app, path))
+        named = (error.headers or {}).get("Allow", "GET, HEAD")
+        allowed = ", ".join(_methods_at(request.app, path)) or named
         detail = f"{path} takes {allowed}, not {request.method}"
         return problem(request, 405, "method-not-allowed", detail, headers={"Allow": allowed})
     phrase = http.HTTPStatus(error.status_code).phrase
@@ -186,4 +187,4 @@ def _methods_at(app: FastAPI, path: str) -> list[str]:
         if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)), path)
         for method in operations
     }
-    return sorted(methods or {"GET", "HEAD"})
+    return sorted(methods)

@@ -92,4 +92,5 @@ def _tags(name: str, value: str) -> list[tuple[bool, str]]:
         return [(False, "*")]
     if not _TAGS.fullmatch(value):
         raise BadRequest(400, "invalid-header", f'{name} must be * or tags such as "abc.1"')
-    return [(bool(weak), tag) for weak, tag in re.findall(_TAG, value)]
+    # A quoted star is a tag like any other, and no cart has it.
+    return [(bool(weak), tag) for weak, tag in re.findall(_TAG, value) if tag != "*"]
