@@ -81,16 +81,16 @@ class Children:
     def prune(self, wanted: frozenset[ChildKey]) -> None:
         """Delete what is ours and no longer wanted."""
         for key, live in list(self._live.items()):
-            if key in wanted or _is_going(live):
-                continue
-            self._cluster.delete(
-                kinds.BY_NAME[key.kind],
-                self._resource.namespace,
-                key.name,
-                uid=live["metadata"]["uid"],
-            )
-            self._drop(key)
-            self.changes.append(Change("removed", key.kind, key.name))
+            if key not in wanted and not _is_going(live):
+                self.remove(live)
+
+    def remove(self, live: Manifest) -> None:
+        """Delete one child."""
+        key = key_of(live)
+        uid = live["metadata"]["uid"]
+        self._cluster.delete(kinds.BY_NAME[key.kind], self._resource.namespace, key.name, uid=uid)
+        self._drop(key)
+        self.changes.append(Change("removed", key.kind, key.name))
 
     def _create(self, manifest: Manifest) -> None:
         try:

@@ -213,8 +213,9 @@ def main() -> None:
     """Run the operator; the exit code is 2 where a setting is wrong."""
     try:
         chosen = settings.load()
-    except settings.InvalidSettings as error:
+        configure_logging(chosen.log_level)
+        operator = Operator(chosen)
+    except CarthubError as error:
         print(f"carthub-operator: {error}", file=sys.stderr)  # noqa: T201 - before there is a log
         sys.exit(2)
-    configure_logging(chosen.log_level)
-    asyncio.run(Operator(chosen).run())
+    asyncio.run(operator.run())

@@ -5,7 +5,7 @@ from typing import Any
 
 from carthub_operator import rollout
 from carthub_operator.api import names
-from carthub_operator.desired.facts import MigrationState
+from carthub_operator.desired.facts import DatabaseCredentials, MigrationState
 
 LABEL_JOB = "batch.kubernetes.io/job-name"
 _MAX_WORDS = 1000
@@ -30,6 +30,14 @@ def state(
         if rollout.condition(job, kind).get("status") == "True":
             return found
     return MigrationState.RUNNING
+
+
+def is_overtaken(job: Mapping[str, Any], credentials: DatabaseCredentials) -> bool:
+    """Tell whether a Job was made before the credentials changed: its failure says nothing now.
+
+    Both are RFC 3339 in UTC to the second, so they compare as texts.
+    """
+    return str(job["metadata"].get("creationTimestamp", "")) < credentials.changed_at
 
 
 def last_words(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> str:

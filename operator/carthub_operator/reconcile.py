@@ -159,6 +159,9 @@ class Reconciler:
         deployment = children.get("Deployment", names.deployment(resource.name))
         state = migration.state(key, deployment=deployment, job=job)
         if state is MigrationState.FAILED and job is not None:
+            if migration.is_overtaken(job, known.credentials) and not resource.spec.suspend:
+                children.remove(job)
+                return MigrationState.NOT_STARTED, ""
             return state, migration.last_words(job, self._cache.pods(resource.uid))
         return state, ""
 

@@ -179,6 +179,18 @@ def test_a_wrong_setting_ends_it_with_one_clear_line(start: Start) -> None:
     assert len(operator.log.splitlines()) == 1
 
 
+def test_without_a_cluster_it_says_what_is_missing(start: Start) -> None:
+    operator = start.process(KUBECONFIG="")
+    operator.process.start()
+    try:
+        eventually(lambda: not operator.process.is_running, what="it ends", timeout_seconds=30)
+    finally:
+        operator.stop()
+
+    assert operator.process.return_code == 2
+    assert operator.log.startswith("carthub-operator: KUBECONFIG is missing")
+
+
 @pytest.mark.usefixtures("control_plane_tools")
 def test_it_waits_for_the_definition_of_its_resource(ledger: Ledger, aws_server: AwsServer) -> None:
     with ControlPlane(ledger) as plane:

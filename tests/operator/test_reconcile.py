@@ -289,6 +289,23 @@ def test_a_failed_migration_is_told_with_its_last_words(world: World) -> None:
     assert not [one for one in world.cluster.objects if one[0] == "Deployment"]
 
 
+def test_a_failed_migration_is_made_again_once_the_credentials_changed(world: World) -> None:
+    world.reconcile()
+    job = next(name for kind, _, name in world.cluster.objects if kind == "Job")
+    failed = {"type": "Failed", "status": "True", "message": "BackoffLimitExceeded"}
+    world.set("Job", job, status={"conditions": [failed]})
+    world.reconcile()
+    assert world.condition("MigrationSucceeded") == "False"
+
+    world.clock.time = "2026-01-02T03:05:00Z"
+    world.schedule.version, world.schedule.fields = "v2", {"username": "u", "password": "p"}
+    world.reconcile()
+
+    assert f"delete Job {job}" in world.cluster.writes
+    assert world.cluster.writes.count(f"create Job {job}") == 2
+    assert world.condition("MigrationSucceeded") == "Unknown"
+
+
 def test_a_gone_resource_is_forgotten(settled: World) -> None:
     settled.cache.discard(settled.cluster.find("CartService", "backend"))
 

@@ -46,7 +46,8 @@ class FakeCluster:
         """Put an object there, as if somebody else had made it."""
         live = copy.deepcopy(manifest)
         version = next(self._versions)
-        live["metadata"] = {"uid": f"uid-{version}", **live["metadata"]}
+        made = {"uid": f"uid-{version}", "creationTimestamp": "2026-01-02T03:04:05Z"}
+        live["metadata"] = {**made, **live["metadata"]}
         live["metadata"]["resourceVersion"] = str(version)
         self.objects[_place(live)] = live
         return copy.deepcopy(live)
@@ -155,9 +156,10 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.seconds = 1000.0
+        self.time = "2026-01-02T03:04:05Z"
 
     def now(self) -> str:
-        return "2026-01-02T03:04:05Z"
+        return self.time
 
     def now_precisely(self) -> str:
         return "2026-01-02T03:04:05.000000Z"

@@ -39,10 +39,14 @@ class Timeouts:
 
 def _configuration(kubeconfig: str | None, pool_size: int) -> client.Configuration:
     settings = client.Configuration()
-    if kubeconfig:
-        config.load_kube_config(kubeconfig, client_configuration=settings)
-    else:
-        config.load_incluster_config(client_configuration=settings)
+    try:
+        if kubeconfig:
+            config.load_kube_config(kubeconfig, client_configuration=settings)
+        else:
+            config.load_incluster_config(client_configuration=settings)
+    except config.ConfigException as error:
+        what = f"KUBECONFIG {kubeconfig}" if kubeconfig else "KUBECONFIG is missing"
+        raise errors.ClusterUnavailable(f"{what}: {error}") from None
     # The API server is never behind the proxy that the environment names for the internet.
     settings.proxy = None
     settings.retries = False

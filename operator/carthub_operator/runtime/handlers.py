@@ -17,7 +17,7 @@ from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache, owner_key
 from carthub_operator.runtime.work_queue import WorkQueue
 
-_LAST_BACKOFF_SECONDS = 30.0
+_LAST_BACKOFF_SECONDS = 10.0
 _PAGE = 500
 
 
