@@ -16,7 +16,7 @@ from carthub_operator.api.durations import seconds
 from carthub_operator.api.resource import CartService, parse
 from carthub_operator.children import Children
 from carthub_operator.contracts import Cache, Clock, Cluster, Key, NamespaceTerminating
-from carthub_operator.credentials import EARLIEST, CredentialSources, Known
+from carthub_operator.credentials import CredentialSources, Known
 from carthub_operator.desired.children import Plan, plan
 from carthub_operator.desired.facts import Facts, Manifest, MigrationState, migration_key
 from carthub_operator.desired.replicas import replicas
@@ -77,7 +77,7 @@ class Reconciler:
         self._uids: dict[Key, str] = {}
         self._looked_at: set[str] = set()
         # By uid: our own Secrets are not watched.
-        self._secret_read_at: dict[str, float] = {}
+        self._secret_due_at: dict[str, float] = {}
         self._leave_until: dict[str, float] = {}
 
     def reconcile(self, key: Key) -> Outcome:
@@ -127,21 +127,25 @@ class Reconciler:
         self._leave_until.pop(key.namespace, None)
         if uid := self._uids.pop(key, None):
             self._looked_at.discard(uid)
-            self._secret_read_at.pop(uid, None)
+            self._secret_due_at.pop(uid, None)
             self._status.forget(uid)
 
     # Observe
 
     def _read_secret(self, resource: CartService, children: Children) -> None:
-        """Read our own Secret at most once an interval: it is not watched."""
-        name, now = names.database_secret(resource.name), self._clock.monotonic()
-        read_at = self._secret_read_at.get(resource.uid)
-        is_new = resource.status.get("observedGeneration", -1) == -1 and read_at is None
-        is_due = read_at is None or now - read_at >= _interval_seconds(resource) * EARLIEST
-        if is_due and not is_new:
-            children.read(name)
-        if is_due:
-            self._secret_read_at[resource.uid] = now
+        """Read our own Secret once an interval, however often passes come: it is not watched."""
+        # Spread, so that resources made together do not ask together for ever.
+        interval = _interval_seconds(resource) * (0.9 + 0.2 * self._jitter())
+        due_at = self._secret_due_at.get(resource.uid)
+        now = self._clock.monotonic()
+        if due_at is not None and now < due_at:
+            # The interval may have become a shorter one.
+            self._secret_due_at[resource.uid] = min(due_at, now + interval)
+            return
+        is_new = due_at is None and resource.status.get("observedGeneration", -1) == -1
+        if not is_new:
+            children.read(names.database_secret(resource.name))
+        self._secret_due_at[resource.uid] = now + interval
 
     def _observe(self, resource: CartService, children: Children) -> _Seen:
         secret = children.get("Secret", names.database_secret(resource.name))
@@ -233,12 +237,11 @@ class Reconciler:
         )
 
     def _again_seconds(self, resource: CartService, known: Known) -> float:
-        interval = float(_interval_seconds(resource))
+        remaining = self._secret_due_at[resource.uid] - self._clock.monotonic()
         source = resource.spec.database.credentials.existing_secret
         if source is not None and known.credentials is None:
-            return min(interval, _MISSING_SECRET_SECONDS)
-        # Spread, so that resources made together do not ask together for ever.
-        return interval * (0.9 + 0.2 * self._jitter())
+            return min(remaining, _MISSING_SECRET_SECONDS)
+        return remaining
 
 
 def _looks_settled(resource: CartService, children: Children) -> bool:

@@ -1,5 +1,6 @@
 """One pass after the other, with a cluster in memory: what is written, and what survives."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -128,6 +129,17 @@ def test_a_settled_resource_is_not_written_again(settled: World) -> None:
         settled.reconcile()
 
     assert settled.cluster.writes == []
+
+
+def test_passes_in_between_do_not_put_off_the_reading_of_the_secret(settled: World) -> None:
+    del settled.cluster.objects["Secret", "shopping-cart", "backend-db"]
+    outcomes = []
+    for _ in range(7):
+        settled.clock.seconds += 10.0
+        outcomes.append(settled.reconcile().again_seconds or 0.0)
+
+    assert "create Secret backend-db" in settled.cluster.writes
+    assert all(later < sooner for sooner, later in itertools.pairwise(outcomes[:5]))
 
 
 def test_after_a_restart_nothing_is_read_nor_written_at_first(settled: World) -> None:
