@@ -179,6 +179,7 @@ def test_a_changed_image_bound_and_log_level_reach_the_children(ready: LiveCart)
     assert {"name": "LOG_LEVEL", "value": "DEBUG"} in container["env"]
     assert ready.child("HorizontalPodAutoscaler")["spec"]["maxReplicas"] == 7
     assert ready.resource()["status"]["image"] == OTHER_IMAGE
+    ready.eventually(lambda: len(ready.items("Job")) == 1, what="the older Job is gone")
 
 
 def test_a_field_that_the_spec_drops_goes(ready: LiveCart) -> None:
@@ -277,7 +278,8 @@ def test_deletion_removes_every_child(ready: LiveCart) -> None:
         found = [kind for kind, name in CHILDREN.items() if ready.get(kind, name)]
         return found + [one["metadata"]["name"] for one in ready.items("Job")]
 
-    deadline = time.monotonic() + 30
+    # The garbage collector looks for new kinds, and so for owners of ours, every 30 s.
+    deadline = time.monotonic() + 75
     while left():
         assert time.monotonic() < deadline, left()
         time.sleep(0.1)
@@ -467,6 +469,17 @@ def test_the_autoscaler_is_not_fought(ready: LiveCart, operator: OperatorProcess
         "cartservices"
     }
     assert ready.condition("Ready")["status"] == "True"
+
+
+def test_what_the_spec_switches_off_is_removed(ready: LiveCart) -> None:
+    ready.patch("CartService", "backend", {"spec": {"podDisruptionBudget": {"enabled": False}}})
+
+    ready.eventually(
+        lambda: ready.get("PodDisruptionBudget", "backend-pdb") is None, what="no budget"
+    )
+    ready.eventually(
+        lambda: "Removed" in [event["reason"] for event in ready.events()], what="an event"
+    )
 
 
 def test_without_autoscaling_the_spec_decides_the_replicas(ready: LiveCart) -> None:

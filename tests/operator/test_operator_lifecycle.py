@@ -128,7 +128,9 @@ def test_uninstalled_it_holds_up_no_deletion(cart: LiveCart, start: Start) -> No
     cart.delete("CartService", "backend")
 
     eventually(lambda: cart.get("CartService", "backend") is None, what="it is gone")
-    eventually(lambda: not cart.items("Deployment"), what="its children are gone")
+    eventually(
+        lambda: not cart.items("Deployment"), what="its children are gone", timeout_seconds=75
+    )
 
 
 def test_sigterm_ends_it_in_good_order(cart: LiveCart, start: Start) -> None:
