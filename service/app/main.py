@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
-from app import db, settings, telemetry
+from app import settings, telemetry
 from app.api import (
     cart_routes,
     documentation,
@@ -22,6 +22,7 @@ from app.api.dependencies import Service
 from app.api.health import DatabaseHealth, Readiness
 from app.cart import rules
 from app.cart.service import CartService
+from app.db.connections import Database
 from app.migrations import command
 from app.telemetry import Metrics
 
@@ -73,7 +74,7 @@ def _lifespan(
 def running_service(chosen: settings.Settings) -> Iterator[Service]:
     """Lend the parts that live as long as the process; the database is not asked yet."""
     metrics = Metrics()
-    database = db.Database(chosen, metrics.pool_wait.observe)
+    database = Database(chosen, metrics.pool_wait.observe)
     metrics.watch_pool(database.pool)
     health = DatabaseHealth(lambda: _checked(database), chosen.health_timeout_seconds)
     limits = rules.Limits(
@@ -98,7 +99,7 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
         database.close()
 
 
-def _checked(database: db.Database) -> Mapping[str, str]:
+def _checked(database: Database) -> Mapping[str, str]:
     with database.connection() as connection:
         served = command.is_served(connection)
     return {"database": "ok", "schema": "ok" if served else "not migrated"}

@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     db_statement_timeout_seconds: float = Field(
         default=10.0, gt=0, description="When PostgreSQL ends a statement, waits for locks included"
     )
+    db_prepared_statements: bool = Field(
+        default=True,
+        description="Plan each statement once a connection; off behind a transaction pooler",
+    )
     health_timeout_seconds: float = Field(
         default=1.0, gt=0, description="How long /health waits for the database"
     )

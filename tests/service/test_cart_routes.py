@@ -334,10 +334,13 @@ def test_default_currency_of_the_setting_is_used(migrated_url: str) -> None:
 
 
 def test_every_request_is_one_statement(own_url: str) -> None:
-    with carts.running_client(carts.settings_for(own_url)) as client:
+    with carts.running_client(carts.settings_for(own_url, db_pool_size=1)) as client:
         shopper = carts.new_shopper(client)
+        # Once each before: that is when a connection prepares a statement.
         shopper.add("mug")
         shopper.cart()
+        client.put(shopper.item_path("mug"), json={"quantity": 2})
+        client.delete(shopper.item_path("mug"))
         statements: list[str] = []
         engine = client.app.state.service.carts._database.engine  # type: ignore[attr-defined]  # noqa: SLF001 - counting
         event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))

@@ -18,7 +18,7 @@ from tests.support import carts
 if TYPE_CHECKING:
     from carthub_dev.database import DatabaseServer
 
-_SOURCES = sorted((Path(app.cart.__file__).parent / "sql").glob("*.sql"))
+_TYPE, *_SOURCES = sorted((Path(app.cart.__file__).parent / "sql").glob("*.sql"))
 
 
 def _tables(url: str) -> set[str]:
@@ -59,8 +59,9 @@ def test_migration_holds_copies_of_the_source() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert [text.strip() for text in module.FUNCTIONS.values()] == [
-        path.read_text().strip() for path in _SOURCES
+    copies = (module.ANSWER_TYPE, *module.FUNCTIONS.values())
+    assert [text.strip() for text in copies] == [
+        path.read_text().strip() for path in (_TYPE, *_SOURCES)
     ]
 
 
@@ -91,6 +92,7 @@ def test_down_and_up_again(own_url: str) -> None:
     command.downgrade(settings, "base")
     assert _tables(own_url) == {"alembic_version"}
     assert _functions(own_url) == {}
+    assert carts.run_sql(own_url, "SELECT to_regtype('cart_answer_v1')") == [(None,)]
     command.migrate(settings)
     assert set(metadata.tables) <= _tables(own_url)
 

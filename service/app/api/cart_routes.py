@@ -3,9 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
-from fastapi.responses import JSONResponse
 
-from app.api import requests
+from app.api import requests, responses
 from app.api.dependencies import CustomerId, IfMatch, ProductId, RunningService
 from app.api.openapi import CART_HEADERS, answers
 from app.api.schemas import AddItem, Cart, ChangedCart, Checkout, Order, SetQuantity
@@ -31,7 +30,7 @@ async def get_cart(request: Request, customer_id: CustomerId, service: RunningSe
     headers = {"ETag": f'"{found.tag}"', "Cache-Control": "private, no-cache"}
     if requests.is_not_modified(request, found.tag, exists=found.tag != EMPTY_TAG):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(found.cart, headers=headers)
+    return responses.json_document(found.document, headers=headers)
 
 
 @router.post(
@@ -117,9 +116,9 @@ async def check_out(
     """Make the cart an order, once. With `expected_total` only at the price the customer saw."""
     order = await service.run(service.carts.check_out, body.customer_id, body.expected_total, tags)
     service.metrics.checkouts.inc()
-    location = f"/api/v1/orders/{order['order_id']}"
-    return JSONResponse(order, 201, headers={"Location": location})
+    location = f"/api/v1/orders/{order.order_id}"
+    return responses.json_document(order.document, 201, headers={"Location": location})
 
 
 def _changed(found: CartVersion, status: int = 200) -> Response:
-    return JSONResponse(found.cart, status, headers={"ETag": f'"{found.tag}"'})
+    return responses.json_document(found.document, status, headers={"ETag": f'"{found.tag}"'})

@@ -4,8 +4,8 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
-from fastapi.responses import JSONResponse
 
+from app.api import responses
 from app.api.dependencies import RunningService
 from app.api.openapi import answers
 from app.api.schemas import Order
@@ -24,4 +24,4 @@ async def get_order(
     service: RunningService,
 ) -> Response:
     """Return an order with the lines and prices of its checkout."""
-    return JSONResponse(await service.run(service.carts.order, str(order_id)))
+    return responses.json_document(await service.run(service.carts.order, str(order_id)))

@@ -1,36 +1,41 @@
 """Every SQL statement of the service: one round trip each, most a function of cart/sql."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import text
 
-# A cart or an order as PostgreSQL wrote it, and the outcome around it.
-Document = dict[str, Any]
+from app.db.statements import Statement
 
-_READ = text("SELECT cart_read_v1(:customer_id)::text")
-_ADD = text(
-    "SELECT cart_add_item_v1(:customer_id, :product_id, :name, :unit_price, :price_decimals,"
-    " :currency, :currency_decimals, :quantity, :max_quantity, :max_lines, :ttl,"
-    " CAST(:tags AS text[]))::text"
+
+def _function(name: str, *parameter_types: str) -> Statement:
+    # A call of a function that answers cart_answer_v1.
+    parameters = ", ".join(f"${number}" for number in range(1, len(parameter_types) + 1))
+    return Statement(
+        name,
+        parameter_types,
+        f"SELECT outcome, tag, document::text, facts FROM {name}({parameters})",  # noqa: S608 - names from below
+    )
+
+
+_READ = Statement(
+    "cart_read_v1",
+    ("text[]",),
+    "SELECT customer_id, tag, document::text FROM cart_read_v1($1)",
 )
-_SET = text(
-    "SELECT cart_set_quantity_v1(:customer_id, :product_id, :quantity, :ttl,"
-    " CAST(:tags AS text[]))::text"
+_ADD = _function(
+    "cart_add_item_v1",
+    *("text", "text", "text", "numeric", "integer", "text", "integer", "integer"),
+    *("integer", "integer", "interval", "text[]"),
 )
-_REMOVE = text(
-    "SELECT cart_remove_item_v1(:customer_id, :product_id, :ttl, CAST(:tags AS text[]))::text"
-)
-_CLEAR = text("SELECT cart_clear_v1(:customer_id, :ttl, CAST(:tags AS text[]))::text")
-_CHECKOUT = text(
-    "SELECT cart_checkout_v1(:customer_id, :expected_total, CAST(:tags AS text[]))::text"
-)
-_ORDER = text("SELECT order_document_v1(:order_id)::text")
+_SET = _function("cart_set_quantity_v1", "text", "text", "integer", "interval", "text[]")
+_REMOVE = _function("cart_remove_item_v1", "text", "text", "interval", "text[]")
+_CLEAR = _function("cart_clear_v1", "text", "interval", "text[]")
+_CHECKOUT = _function("cart_checkout_v1", "text", "numeric", "text[]")
+_ORDER = Statement("order_document_v1", ("uuid",), "SELECT order_document_v1($1)::text")
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,34 @@ class Line:
     quantity: int
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a function answered: `cart_answer_v1`; what an outcome does not have is empty here."""
+
+    outcome: str
+    tag: str
+    document: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An active cart: its tag, and the document as PostgreSQL wrote it."""
+
+    tag: str
+    document: str
+
+
 class CartRepository:
     """Carts and orders, over one connection in autocommit."""
 
     def __init__(self, connection: sqlalchemy.Connection) -> None:
         self._connection = connection
 
-    def read(self, customer_id: str) -> Document | None:
-        """Return tag and cart, None without an active one."""
-        return self._document(_READ, customer_id=customer_id)
+    def read(self, customer_ids: Sequence[str]) -> dict[str, Found]:
+        """Return the active carts by customer; who has none is not in it."""
+        rows = _READ.run(self._connection, list(customer_ids))
+        return {customer_id: Found(tag, document) for customer_id, tag, document in rows}
 
     def add_item(
         self,
@@ -65,22 +89,22 @@ class CartRepository:
         max_lines: int,
         ttl: timedelta,
         tags: Sequence[str] | None,
-    ) -> Document:
-        """Add pieces of a product; the answer has an outcome, tag, cart and old price."""
-        return self._outcome(
+    ) -> Answer:
+        """Add pieces of a product; the facts of a changed price are the old one."""
+        return self._answer(
             _ADD,
-            customer_id=customer_id,
-            product_id=line.product_id,
-            name=line.name,
-            unit_price=line.unit_price,
-            price_decimals=line.price_decimals,
-            currency=line.currency,
-            currency_decimals=line.currency_decimals,
-            quantity=line.quantity,
-            max_quantity=max_quantity,
-            max_lines=max_lines,
-            ttl=ttl,
-            tags=_array(tags),
+            customer_id,
+            line.product_id,
+            line.name,
+            line.unit_price,
+            line.price_decimals,
+            line.currency,
+            line.currency_decimals,
+            line.quantity,
+            max_quantity,
+            max_lines,
+            ttl,
+            _array(tags),
         )
 
     def set_quantity(
@@ -91,52 +115,34 @@ class CartRepository:
         *,
         ttl: timedelta,
         tags: Sequence[str] | None,
-    ) -> Document:
+    ) -> Answer:
         """Set the quantity of a line."""
-        return self._outcome(
-            _SET,
-            customer_id=customer_id,
-            product_id=product_id,
-            quantity=quantity,
-            ttl=ttl,
-            tags=_array(tags),
-        )
+        return self._answer(_SET, customer_id, product_id, quantity, ttl, _array(tags))
 
     def remove_item(
         self, customer_id: str, product_id: str, *, ttl: timedelta, tags: Sequence[str] | None
-    ) -> Document:
+    ) -> Answer:
         """Remove a line."""
-        return self._outcome(
-            _REMOVE, customer_id=customer_id, product_id=product_id, ttl=ttl, tags=_array(tags)
-        )
+        return self._answer(_REMOVE, customer_id, product_id, ttl, _array(tags))
 
-    def clear(self, customer_id: str, *, ttl: timedelta, tags: Sequence[str] | None) -> Document:
+    def clear(self, customer_id: str, *, ttl: timedelta, tags: Sequence[str] | None) -> Answer:
         """Remove every line."""
-        return self._outcome(_CLEAR, customer_id=customer_id, ttl=ttl, tags=_array(tags))
+        return self._answer(_CLEAR, customer_id, ttl, _array(tags))
 
     def check_out(
         self, customer_id: str, *, expected_total: Decimal | None, tags: Sequence[str] | None
-    ) -> Document:
-        """Make the active cart an order."""
-        return self._outcome(
-            _CHECKOUT, customer_id=customer_id, expected_total=expected_total, tags=_array(tags)
-        )
+    ) -> Answer:
+        """Make the active cart an order; the document is the order."""
+        return self._answer(_CHECKOUT, customer_id, expected_total, _array(tags))
 
-    def order(self, order_id: str) -> Document | None:
-        """Return an order by its UUID, None when there is none."""
-        return self._document(_ORDER, order_id=order_id)
-
-    def _document(self, statement: sqlalchemy.TextClause, **parameters: object) -> Document | None:
-        answer = self._connection.scalar(statement, parameters)
-        if answer is None:
-            return None
-        document: Document = json.loads(answer)
+    def order(self, order_id: str) -> str | None:
+        """Return the document of an order by its UUID, None when there is none."""
+        document: str | None = _ORDER.run(self._connection, order_id).scalar()
         return document
 
-    def _outcome(self, statement: sqlalchemy.TextClause, **parameters: object) -> Document:
-        document = self._document(statement, **parameters)
-        assert document is not None  # noqa: S101 - the functions always answer
-        return document
+    def _answer(self, statement: Statement, *values: object) -> Answer:
+        outcome, tag, document, facts = statement.run(self._connection, *values).one()
+        return Answer(outcome, tag or "", document or "", facts or {})
 
 
 def _array(tags: Sequence[str] | None) -> list[str] | None:

@@ -1,6 +1,11 @@
-"""The use cases: check what needs no database, one round trip, then say what came of it."""
+"""The use cases: check what needs no database, one round trip, then say what came of it.
 
-from collections.abc import Callable, Sequence
+Documents are JSON as PostgreSQL wrote it; nothing here takes one apart that clients may have as
+it is.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +14,7 @@ from typing import Any, Protocol
 import sqlalchemy
 
 from app.cart import currencies, rules
-from app.cart.repository import CartRepository, Document, Line
+from app.cart.repository import Answer, CartRepository, Line
 from app.errors import Invalid, NotFound, PreconditionFailed, Refusal, StateConflict
 
 EMPTY_TAG = "empty"
@@ -38,10 +43,18 @@ class NewLine:
 
 @dataclass(frozen=True)
 class CartVersion:
-    """A cart and the tag that names this version of it."""
+    """A cart as JSON, and the tag that names this version of it."""
 
-    cart: Document
+    document: str
     tag: str
+
+
+@dataclass(frozen=True)
+class NewOrder:
+    """An order that a checkout made, as JSON."""
+
+    document: str
+    order_id: str
 
 
 class CartService:
@@ -54,10 +67,10 @@ class CartService:
     def read(self, customer_id: str) -> CartVersion:
         """Return the customer's cart; without one an empty cart, and nothing is written."""
         with self._database.connection() as connection:
-            found = CartRepository(connection).read(customer_id)
+            found = CartRepository(connection).read([customer_id]).get(customer_id)
         if found is None:
             return CartVersion(_empty_cart(customer_id), EMPTY_TAG)
-        return CartVersion(found["cart"], found["tag"])
+        return CartVersion(found.document, found.tag)
 
     def add_item(self, customer_id: str, new: NewLine, tags: Tags = None) -> CartVersion:
         """Add pieces of a product; a changed price is taken over, with a warning."""
@@ -72,12 +85,11 @@ class CartService:
                 ttl=self._limits.ttl,
                 tags=tags,
             )
-        result = self._cart(answer, line)
-        if (old_price := answer["old_price"]) is not None:
-            detail = f"the unit price was {old_price}, the line has the new one now"
-            warning = {"code": "price-changed", "product_id": new.product_id, "detail": detail}
-            result.cart["warnings"] = [warning]
-        return result
+        changed = self._cart(answer, line)
+        if not answer.facts:
+            return changed
+        warning = _price_changed(new.product_id, answer.facts["old_price"])
+        return CartVersion(_with_warnings(changed.document, [warning]), changed.tag)
 
     def set_quantity(
         self, customer_id: str, product_id: str, quantity: int, tags: Tags = None
@@ -103,23 +115,21 @@ class CartService:
         with self._database.connection() as connection:
             answer = CartRepository(connection).clear(customer_id, ttl=self._limits.ttl, tags=tags)
         self._refuse(answer)
-        tag: str = answer["tag"]
-        return tag
+        return answer.tag
 
     def check_out(
         self, customer_id: str, expected_total: Decimal | None, tags: Tags = None
-    ) -> Document:
+    ) -> NewOrder:
         """Make the cart an order and return it."""
         with self._database.connection() as connection:
             answer = CartRepository(connection).check_out(
                 customer_id, expected_total=expected_total, tags=tags
             )
         self._refuse(answer)
-        order: Document = answer["order"]
-        return order
+        return NewOrder(answer.document, answer.facts["order_id"])
 
-    def order(self, order_id: str) -> Document:
-        """Return an order."""
+    def order(self, order_id: str) -> str:
+        """Return an order as JSON."""
         with self._database.connection() as connection:
             found = CartRepository(connection).order(order_id)
         if found is None:
@@ -141,18 +151,17 @@ class CartService:
             quantity=new.quantity,
         )
 
-    def _cart(self, answer: Document, line: Line | None = None) -> CartVersion:
+    def _cart(self, answer: Answer, line: Line | None = None) -> CartVersion:
         self._refuse(answer, line)
-        return CartVersion(answer["cart"], answer["tag"])
+        return CartVersion(answer.document, answer.tag)
 
-    def _refuse(self, answer: Document, line: Line | None = None) -> None:
-        outcome = answer["outcome"]
-        if outcome != "done":
-            raise _REFUSALS[outcome](answer, self._limits, line)
+    def _refuse(self, answer: Answer, line: Line | None = None) -> None:
+        if answer.outcome != "done":
+            raise _REFUSALS[answer.outcome](answer, self._limits, line)
 
 
-def _empty_cart(customer_id: str) -> Document:
-    return {
+def _empty_cart(customer_id: str) -> str:
+    cart: dict[str, object] = {
         "cart_id": None,
         "customer_id": customer_id,
         "currency": None,
@@ -164,14 +173,24 @@ def _empty_cart(customer_id: str) -> Document:
         "updated_at": None,
         "expires_at": None,
     }
+    return json.dumps(cart, ensure_ascii=False)
 
 
-def _precondition_failed(answer: Document, *_: object) -> Refusal:
-    version = answer["current_version"]
+def _price_changed(product_id: str, old_price: str) -> dict[str, str]:
+    detail = f"the unit price was {old_price}, the line has the new one now"
+    return {"code": "price-changed", "product_id": product_id, "detail": detail}
+
+
+def _with_warnings(document: str, warnings: Sequence[Mapping[str, str]]) -> str:
+    return json.dumps({**json.loads(document), "warnings": warnings}, ensure_ascii=False)
+
+
+def _precondition_failed(answer: Answer, *_: object) -> Refusal:
+    version = answer.facts["current_version"]
     return PreconditionFailed(
         "precondition-failed",
         f"the cart is at version {version}, which If-Match does not name",
-        {"current_version": version, "tag": answer["tag"]},
+        {"current_version": version, "tag": answer.tag},
     )
 
 
@@ -183,24 +202,24 @@ def _currency_needed(*_: object) -> Refusal:
     return Invalid("#/currency", "is needed for the first line of a cart")
 
 
-def _price_decimals(answer: Document, *_: object) -> Refusal:
-    decimals, currency = answer["decimals"], answer["currency"]
+def _price_decimals(answer: Answer, *_: object) -> Refusal:
+    decimals, currency = answer.facts["decimals"], answer.facts["currency"]
     return Invalid(
         "#/unit_price", f"must have at most {decimals} decimals, which is what {currency} has"
     )
 
 
-def _currency_mismatch(answer: Document, _limits: object, line: Line | None) -> Refusal:
+def _currency_mismatch(answer: Answer, _limits: object, line: Line | None) -> Refusal:
     asked = None if line is None else line.currency
     return StateConflict(
         "currency-mismatch",
-        f"the cart is in {answer['currency']}, the line in {asked}",
-        {"currency": answer["currency"]},
+        f"the cart is in {answer.facts['currency']}, the line in {asked}",
+        {"currency": answer.facts["currency"]},
     )
 
 
-def _quantity_limit(answer: Document, limits: rules.Limits, _line: object) -> Refusal:
-    quantity, limit = answer["quantity"], limits.max_quantity
+def _quantity_limit(answer: Answer, limits: rules.Limits, _line: object) -> Refusal:
+    quantity, limit = answer.facts["quantity"], limits.max_quantity
     return StateConflict(
         "quantity-limit",
         f"the line has {quantity} pieces, a line may have {limit}",
@@ -214,16 +233,16 @@ def _line_limit(_answer: object, limits: rules.Limits, _line: object) -> Refusal
     )
 
 
-def _cart_empty(answer: Document, *_: object) -> Refusal:
+def _cart_empty(answer: Answer, *_: object) -> Refusal:
     return StateConflict(
         "cart-empty",
         "there is nothing to check out",
-        {"last_order_id": answer["last_order_id"]},
+        {"last_order_id": answer.facts["last_order_id"]},
     )
 
 
-def _cart_changed(answer: Document, *_: object) -> Refusal:
-    total, currency = answer["current_total"], answer["currency"]
+def _cart_changed(answer: Answer, *_: object) -> Refusal:
+    total, currency = answer.facts["current_total"], answer.facts["currency"]
     return StateConflict(
         "cart-changed",
         f"the total is {total} {currency}, not the expected one",

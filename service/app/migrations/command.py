@@ -11,8 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import quote_ident
 from sqlalchemy import exc, text
 
-from app import db
 from app.cart.tables import schema_compatibility
+from app.db import credentials, failures
 from app.errors import MigrationFailed
 from app.settings import Settings
 
@@ -98,20 +98,20 @@ def _accept_newer(connection: sqlalchemy.Connection, current: str, wanted: str) 
 @contextlib.contextmanager
 def _owner_connection(settings: Settings) -> Iterator[sqlalchemy.Connection]:
     """Lend a connection that acts as the owner of the tables, whoever logs in."""
-    credentials = db.Credentials(
+    login = credentials.Credentials(
         settings.database_url.get_secret_value(), settings.db_credentials_dir
     )
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg2://",
-        creator=lambda: db.open_connection(
-            credentials,
+        creator=lambda: credentials.open_connection(
+            login,
             connect_timeout_seconds=settings.db_connect_timeout_seconds,
             options="-c timezone=UTC",
         ),
         poolclass=sqlalchemy.NullPool,
         hide_parameters=True,
     )
-    with db.unavailable_when_it_fails(), engine.connect() as connection:
+    with failures.unavailable_when_it_fails(), engine.connect() as connection:
         _become(connection, settings.db_owner_role)
         yield connection
 

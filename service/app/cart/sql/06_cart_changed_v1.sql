@@ -1,5 +1,5 @@
 -- Count a change of a locked cart, prolong its life, and answer what GET would answer now.
-CREATE FUNCTION cart_changed_v1(p_cart_id uuid, p_ttl interval) RETURNS json
+CREATE FUNCTION cart_changed_v1(p_cart_id uuid, p_ttl interval) RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
     v_cart carts;
@@ -14,8 +14,6 @@ BEGIN
         expires_at = clock_timestamp() + p_ttl
     WHERE id = p_cart_id
     RETURNING * INTO v_cart;
-    RETURN json_build_object(
-        'outcome', 'done', 'tag', cart_tag_v1(v_cart), 'cart', cart_document_v1(v_cart)
-    );
+    RETURN ('done', cart_tag_v1(v_cart), cart_document_v1(v_cart), NULL)::cart_answer_v1;
 END
 $$

@@ -14,24 +14,22 @@ CREATE FUNCTION cart_add_item_v1(
     p_max_lines integer,
     p_ttl interval,
     p_tags text []
-) RETURNS json
+) RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
     v_cart carts;
     v_line cart_items;
-    v_refusal json;
-    v_result json;
-    v_old_price text;
+    v_answer cart_answer_v1;
 BEGIN
     LOOP
         v_cart := cart_lock_v1(p_customer_id);
-        v_refusal := cart_refuses_tags_v1(v_cart, p_tags);
-        IF v_refusal IS NOT NULL THEN
-            RETURN v_refusal;
+        v_answer := cart_refuses_tags_v1(v_cart, p_tags);
+        IF v_answer.outcome IS NOT NULL THEN
+            RETURN v_answer;
         END IF;
         EXIT WHEN v_cart.id IS NOT NULL;
         IF p_currency IS NULL THEN
-            RETURN json_build_object('outcome', 'currency-needed');
+            RETURN ('currency-needed', NULL, NULL, NULL)::cart_answer_v1;
         END IF;
         INSERT INTO carts (id, customer_id, status, version, created_at, updated_at, expires_at)
         VALUES (
@@ -45,24 +43,27 @@ BEGIN
     END LOOP;
 
     IF v_cart.currency IS NULL AND p_currency IS NULL THEN
-        RETURN json_build_object('outcome', 'currency-needed');
+        RETURN ('currency-needed', NULL, NULL, NULL)::cart_answer_v1;
     ELSIF v_cart.currency <> p_currency THEN
-        RETURN json_build_object('outcome', 'currency-mismatch', 'currency', v_cart.currency);
+        RETURN (
+            'currency-mismatch', NULL, NULL, json_build_object('currency', v_cart.currency)
+        )::cart_answer_v1;
     ELSIF p_price_decimals > coalesce(v_cart.currency_decimals, p_currency_decimals) THEN
-        RETURN json_build_object(
-            'outcome', 'price-decimals',
-            'currency', v_cart.currency,
-            'decimals', v_cart.currency_decimals
-        );
+        RETURN (
+            'price-decimals', NULL, NULL,
+            json_build_object('currency', v_cart.currency, 'decimals', v_cart.currency_decimals)
+        )::cart_answer_v1;
     END IF;
 
     SELECT * INTO v_line FROM cart_items
     WHERE cart_id = v_cart.id AND product_id = p_product_id;
     IF v_line.quantity + p_quantity > p_max_quantity THEN
-        RETURN json_build_object('outcome', 'quantity-limit', 'quantity', v_line.quantity);
+        RETURN (
+            'quantity-limit', NULL, NULL, json_build_object('quantity', v_line.quantity)
+        )::cart_answer_v1;
     ELSIF v_line.cart_id IS NULL
         AND (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) >= p_max_lines THEN
-        RETURN json_build_object('outcome', 'line-limit');
+        RETURN ('line-limit', NULL, NULL, NULL)::cart_answer_v1;
     END IF;
 
     IF v_cart.currency IS NULL THEN
@@ -76,15 +77,12 @@ BEGIN
         unit_price = excluded.unit_price,
         name = coalesce(excluded.name, i.name);
 
-    v_result := cart_changed_v1(v_cart.id, p_ttl);
+    v_answer := cart_changed_v1(v_cart.id, p_ttl);
     IF v_line.unit_price <> p_unit_price THEN
-        v_old_price := round(v_line.unit_price, v_cart.currency_decimals)::text;
+        v_answer.facts := json_build_object(
+            'old_price', round(v_line.unit_price, v_cart.currency_decimals)::text
+        );
     END IF;
-    RETURN json_build_object(
-        'outcome', 'done',
-        'tag', v_result -> 'tag',
-        'cart', v_result -> 'cart',
-        'old_price', v_old_price
-    );
+    RETURN v_answer;
 END
 $$

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("revision", name="pk_schema_compatibility"),
     )
-    for statement in FUNCTIONS.values():
+    for statement in (ANSWER_TYPE, *FUNCTIONS.values()):
         # Not by way of text(): a colon would be a parameter.
         op.get_bind().exec_driver_sql(statement)
     op.execute("INSERT INTO schema_compatibility (revision) VALUES ('0001')")
@@ -32,6 +32,7 @@ def downgrade() -> None:
     """Drop everything again."""
     for name in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION {name}")
+    op.execute("DROP TYPE cart_answer_v1")
     for table in ("schema_compatibility", "order_items", "orders", "cart_items", "carts"):
         op.drop_table(table)
 
@@ -126,6 +127,17 @@ def _create_orders() -> None:
     )
 
 
+ANSWER_TYPE = """
+-- What every function that writes answers: Python reads the outcome and the tag, and passes the
+-- document on as PostgreSQL wrote it.
+CREATE TYPE cart_answer_v1 AS (
+    outcome text,  -- 'done', or the reason of a refusal
+    tag text,  -- the cart's ETag after the call
+    document json,  -- the cart or the order as clients see it
+    facts json  -- what a refusal or a warning tells beside
+)
+"""
+
 # In the order of creation: a function comes after those it calls.
 FUNCTIONS = {
     "cart_tag_v1": """
@@ -170,12 +182,14 @@ LANGUAGE sql STABLE AS $$
 $$
 """,
     "cart_read_v1": """
--- One statement, one snapshot: the lines belong to the version. NULL without an active cart.
-CREATE FUNCTION cart_read_v1(p_customer_id text) RETURNS json
+-- The active carts of customers; no row for one without. One statement, one snapshot: the lines
+-- belong to the version.
+CREATE FUNCTION cart_read_v1(p_customer_ids text [])
+RETURNS TABLE (customer_id text, tag text, document json)
 LANGUAGE sql STABLE AS $$
-    SELECT json_build_object('tag', cart_tag_v1(c), 'cart', cart_document_v1(c))
+    SELECT c.customer_id, cart_tag_v1(c), cart_document_v1(c)
     FROM carts AS c
-    WHERE c.customer_id = p_customer_id AND c.status = 'active' AND c.expires_at > now()
+    WHERE c.customer_id = ANY (p_customer_ids) AND c.status = 'active' AND c.expires_at > now()
 $$
 """,
     "cart_lock_v1": """
@@ -200,13 +214,11 @@ $$
 """,
     "cart_refuses_tags_v1": """
 -- The refusal when If-Match names other versions than this; NULL when the write may go on.
-CREATE FUNCTION cart_refuses_tags_v1(p_cart carts, p_tags text []) RETURNS json
+CREATE FUNCTION cart_refuses_tags_v1(p_cart carts, p_tags text []) RETURNS cart_answer_v1
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT json_build_object(
-        'outcome', 'precondition-failed',
-        'tag', cart_tag_v1(p_cart),
-        'current_version', coalesce(p_cart.version, 0)
-    )
+    SELECT
+        'precondition-failed', cart_tag_v1(p_cart), NULL::json,
+        json_build_object('current_version', coalesce(p_cart.version, 0))
     WHERE NOT (
         cart_tag_v1(p_cart) = ANY (p_tags)
         OR ('*' = ANY (p_tags) AND p_cart.id IS NOT NULL)
@@ -215,7 +227,7 @@ $$
 """,
     "cart_changed_v1": """
 -- Count a change of a locked cart, prolong its life, and answer what GET would answer now.
-CREATE FUNCTION cart_changed_v1(p_cart_id uuid, p_ttl interval) RETURNS json
+CREATE FUNCTION cart_changed_v1(p_cart_id uuid, p_ttl interval) RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
     v_cart carts;
@@ -230,9 +242,7 @@ BEGIN
         expires_at = clock_timestamp() + p_ttl
     WHERE id = p_cart_id
     RETURNING * INTO v_cart;
-    RETURN json_build_object(
-        'outcome', 'done', 'tag', cart_tag_v1(v_cart), 'cart', cart_document_v1(v_cart)
-    );
+    RETURN ('done', cart_tag_v1(v_cart), cart_document_v1(v_cart), NULL)::cart_answer_v1;
 END
 $$
 """,
@@ -253,24 +263,22 @@ CREATE FUNCTION cart_add_item_v1(
     p_max_lines integer,
     p_ttl interval,
     p_tags text []
-) RETURNS json
+) RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
     v_cart carts;
     v_line cart_items;
-    v_refusal json;
-    v_result json;
-    v_old_price text;
+    v_answer cart_answer_v1;
 BEGIN
     LOOP
         v_cart := cart_lock_v1(p_customer_id);
-        v_refusal := cart_refuses_tags_v1(v_cart, p_tags);
-        IF v_refusal IS NOT NULL THEN
-            RETURN v_refusal;
+        v_answer := cart_refuses_tags_v1(v_cart, p_tags);
+        IF v_answer.outcome IS NOT NULL THEN
+            RETURN v_answer;
         END IF;
         EXIT WHEN v_cart.id IS NOT NULL;
         IF p_currency IS NULL THEN
-            RETURN json_build_object('outcome', 'currency-needed');
+            RETURN ('currency-needed', NULL, NULL, NULL)::cart_answer_v1;
         END IF;
         INSERT INTO carts (id, customer_id, status, version, created_at, updated_at, expires_at)
         VALUES (
@@ -284,24 +292,27 @@ BEGIN
     END LOOP;
 
     IF v_cart.currency IS NULL AND p_currency IS NULL THEN
-        RETURN json_build_object('outcome', 'currency-needed');
+        RETURN ('currency-needed', NULL, NULL, NULL)::cart_answer_v1;
     ELSIF v_cart.currency <> p_currency THEN
-        RETURN json_build_object('outcome', 'currency-mismatch', 'currency', v_cart.currency);
+        RETURN (
+            'currency-mismatch', NULL, NULL, json_build_object('currency', v_cart.currency)
+        )::cart_answer_v1;
     ELSIF p_price_decimals > coalesce(v_cart.currency_decimals, p_currency_decimals) THEN
-        RETURN json_build_object(
-            'outcome', 'price-decimals',
-            'currency', v_cart.currency,
-            'decimals', v_cart.currency_decimals
-        );
+        RETURN (
+            'price-decimals', NULL, NULL,
+            json_build_object('currency', v_cart.currency, 'decimals', v_cart.currency_decimals)
+        )::cart_answer_v1;
     END IF;
 
     SELECT * INTO v_line FROM cart_items
     WHERE cart_id = v_cart.id AND product_id = p_product_id;
     IF v_line.quantity + p_quantity > p_max_quantity THEN
-        RETURN json_build_object('outcome', 'quantity-limit', 'quantity', v_line.quantity);
+        RETURN (
+            'quantity-limit', NULL, NULL, json_build_object('quantity', v_line.quantity)
+        )::cart_answer_v1;
     ELSIF v_line.cart_id IS NULL
         AND (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) >= p_max_lines THEN
-        RETURN json_build_object('outcome', 'line-limit');
+        RETURN ('line-limit', NULL, NULL, NULL)::cart_answer_v1;
     END IF;
 
     IF v_cart.currency IS NULL THEN
@@ -315,16 +326,13 @@ BEGIN
         unit_price = excluded.unit_price,
         name = coalesce(excluded.name, i.name);
 
-    v_result := cart_changed_v1(v_cart.id, p_ttl);
+    v_answer := cart_changed_v1(v_cart.id, p_ttl);
     IF v_line.unit_price <> p_unit_price THEN
-        v_old_price := round(v_line.unit_price, v_cart.currency_decimals)::text;
+        v_answer.facts := json_build_object(
+            'old_price', round(v_line.unit_price, v_cart.currency_decimals)::text
+        );
     END IF;
-    RETURN json_build_object(
-        'outcome', 'done',
-        'tag', v_result -> 'tag',
-        'cart', v_result -> 'cart',
-        'old_price', v_old_price
-    );
+    RETURN v_answer;
 END
 $$
 """,
@@ -332,24 +340,22 @@ $$
 -- Set a line's quantity, in one round trip. The same quantity again changes nothing.
 CREATE FUNCTION cart_set_quantity_v1(
     p_customer_id text, p_product_id text, p_quantity integer, p_ttl interval, p_tags text []
-) RETURNS json
+) RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
     v_cart carts := cart_lock_v1(p_customer_id);
-    v_refusal json := cart_refuses_tags_v1(v_cart, p_tags);
+    v_refusal cart_answer_v1 := cart_refuses_tags_v1(v_cart, p_tags);
     v_quantity integer;
 BEGIN
-    IF v_refusal IS NOT NULL THEN
+    IF v_refusal.outcome IS NOT NULL THEN
         RETURN v_refusal;
     END IF;
     SELECT quantity INTO v_quantity FROM cart_items
     WHERE cart_id = v_cart.id AND product_id = p_product_id;
     IF v_quantity IS NULL THEN
-        RETURN json_build_object('outcome', 'item-not-found');
+        RETURN ('item-not-found', NULL, NULL, NULL)::cart_answer_v1;
     ELSIF v_quantity = p_quantity THEN
-        RETURN json_build_object(
-            'outcome', 'done', 'tag', cart_tag_v1(v_cart), 'cart', cart_document_v1(v_cart)
-        );
+        RETURN ('done', cart_tag_v1(v_cart), cart_document_v1(v_cart), NULL)::cart_answer_v1;
     END IF;
     UPDATE cart_items SET quantity = p_quantity
     WHERE cart_id = v_cart.id AND product_id = p_product_id;
@@ -361,18 +367,18 @@ $$
 -- Remove a line, in one round trip.
 CREATE FUNCTION cart_remove_item_v1(
     p_customer_id text, p_product_id text, p_ttl interval, p_tags text []
-) RETURNS json
+) RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
     v_cart carts := cart_lock_v1(p_customer_id);
-    v_refusal json := cart_refuses_tags_v1(v_cart, p_tags);
+    v_refusal cart_answer_v1 := cart_refuses_tags_v1(v_cart, p_tags);
 BEGIN
-    IF v_refusal IS NOT NULL THEN
+    IF v_refusal.outcome IS NOT NULL THEN
         RETURN v_refusal;
     END IF;
     DELETE FROM cart_items WHERE cart_id = v_cart.id AND product_id = p_product_id;
     IF NOT found THEN
-        RETURN json_build_object('outcome', 'item-not-found');
+        RETURN ('item-not-found', NULL, NULL, NULL)::cart_answer_v1;
     END IF;
     RETURN cart_changed_v1(v_cart.id, p_ttl);
 END
@@ -380,18 +386,19 @@ $$
 """,
     "cart_clear_v1": """
 -- Remove every line, in one round trip. An empty cart stays as it is.
-CREATE FUNCTION cart_clear_v1(p_customer_id text, p_ttl interval, p_tags text []) RETURNS json
+CREATE FUNCTION cart_clear_v1(p_customer_id text, p_ttl interval, p_tags text [])
+RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
     v_cart carts := cart_lock_v1(p_customer_id);
-    v_refusal json := cart_refuses_tags_v1(v_cart, p_tags);
+    v_refusal cart_answer_v1 := cart_refuses_tags_v1(v_cart, p_tags);
 BEGIN
-    IF v_refusal IS NOT NULL THEN
+    IF v_refusal.outcome IS NOT NULL THEN
         RETURN v_refusal;
     END IF;
     DELETE FROM cart_items WHERE cart_id = v_cart.id;
     IF NOT found THEN
-        RETURN json_build_object('outcome', 'done', 'tag', cart_tag_v1(v_cart));
+        RETURN ('done', cart_tag_v1(v_cart), NULL, NULL)::cart_answer_v1;
     END IF;
     RETURN cart_changed_v1(v_cart.id, p_ttl);
 END
@@ -433,34 +440,32 @@ $$
 -- them with their prices. The cart row stays, and the next add opens a new one.
 CREATE FUNCTION cart_checkout_v1(
     p_customer_id text, p_expected_total numeric, p_tags text []
-) RETURNS json
+) RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
     v_cart carts := cart_lock_v1(p_customer_id);
-    v_refusal json := cart_refuses_tags_v1(v_cart, p_tags);
+    v_refusal cart_answer_v1 := cart_refuses_tags_v1(v_cart, p_tags);
     v_total numeric;
     v_item_count bigint;
     v_order_id uuid;
 BEGIN
-    IF v_refusal IS NOT NULL THEN
+    IF v_refusal.outcome IS NOT NULL THEN
         RETURN v_refusal;
     END IF;
     SELECT sum(unit_price * quantity), sum(quantity) INTO v_total, v_item_count
     FROM cart_items WHERE cart_id = v_cart.id;
     IF v_total IS NULL THEN
-        RETURN json_build_object(
-            'outcome', 'cart-empty',
+        RETURN ('cart-empty', NULL, NULL, json_build_object(
             'last_order_id', (
                 SELECT id FROM orders WHERE customer_id = p_customer_id
                 ORDER BY created_at DESC, id DESC LIMIT 1
             )
-        );
+        ))::cart_answer_v1;
     ELSIF v_total <> p_expected_total THEN
-        RETURN json_build_object(
-            'outcome', 'cart-changed',
+        RETURN ('cart-changed', NULL, NULL, json_build_object(
             'current_total', round(v_total, v_cart.currency_decimals)::text,
             'currency', v_cart.currency
-        );
+        ))::cart_answer_v1;
     END IF;
 
     INSERT INTO orders (
@@ -487,7 +492,9 @@ BEGIN
     UPDATE carts
     SET status = 'checked_out', version = version + 1, updated_at = clock_timestamp()
     WHERE id = v_cart.id;
-    RETURN json_build_object('outcome', 'done', 'order', order_document_v1(v_order_id));
+    RETURN (
+        'done', 'empty', order_document_v1(v_order_id), json_build_object('order_id', v_order_id)
+    )::cart_answer_v1;
 END
 $$
 """,

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.engine import URL
 
-from app import db, settings
+from app import settings
+from app.db import connections, credentials
+from app.db.connections import Database
 from app.errors import DatabaseUnavailable, InvalidSettings
 from app.urls import parse_url
 from tests.support import carts
@@ -23,7 +25,7 @@ def test_every_spelling_of_the_scheme_opens(migrated_url: str, scheme: str) -> N
 
 def test_parts_of_the_url_reach_the_driver() -> None:
     url = parse_url("postgres://us%40er:p%3Aw@h:1/d?sslmode=verify-full&options=-c%20geqo%3Doff")
-    arguments = db._arguments(url, {"options": "-c timezone=UTC", "connect_timeout": 3})  # noqa: SLF001 - pure
+    arguments = credentials._arguments(url, {"options": "-c timezone=UTC", "connect_timeout": 3})  # noqa: SLF001 - pure
     assert arguments == {
         "user": "us@er",
         "password": "p:w",
@@ -61,7 +63,7 @@ def test_file_is_read_at_every_new_connection(
     file = tmp_path / "DATABASE_URL"
     file.write_text(database_server.url_for(logins[0], f"pw-{logins[0]}", database=name))
     chosen = carts.settings_for("postgresql://u:stale@127.0.0.1:1/x", db_credentials_dir=tmp_path)
-    database = db.Database(chosen)
+    database = Database(chosen)
     try:
         assert _user(database) == logins[0]
         file.write_text(database_server.url_for(logins[1], f"pw-{logins[1]}", database=name))
@@ -119,7 +121,7 @@ def test_unusable_credentials_file_is_unavailable_until_it_is_replaced(
 def test_refused_login_reads_the_file_again_and_tries_once_more(
     database_server: "DatabaseServer", own_url: str
 ) -> None:
-    class Rotating(db.Credentials):
+    class Rotating(credentials.Credentials):
         """As if the file were replaced between two reads."""
 
         def url(self) -> URL:
@@ -128,15 +130,15 @@ def test_refused_login_reads_the_file_again_and_tries_once_more(
 
     reads: list[int] = []
     wrong = database_server.url_for("carthub_app", "wrong", database=own_url.rpartition("/")[2])
-    credentials = Rotating("", None)
-    db.open_connection(credentials, connect_timeout_seconds=3, options="").close()
+    rotating = Rotating("", None)
+    credentials.open_connection(rotating, connect_timeout_seconds=3, options="").close()
     assert len(reads) == 2
 
 
 def test_password_that_stays_wrong_is_tried_twice_and_unavailable(
     database_server: "DatabaseServer",
 ) -> None:
-    database = db.Database(carts.settings_for(database_server.url_for("carthub_app", "canary")))
+    database = Database(carts.settings_for(database_server.url_for("carthub_app", "canary")))
     with pytest.raises(DatabaseUnavailable) as refused, database.connection():
         pass
     assert "canary" not in str(refused.value)
@@ -158,7 +160,7 @@ def test_lost_connections_cost_one_answer_at_most(
 def test_rested_connection_is_asked_before_it_is_used(
     database_server: "DatabaseServer", own_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "_IDLE_SECONDS", 0.0)
     with carts.running_client(carts.settings_for(own_url)) as client:
         shopper = carts.new_shopper(client)
         assert shopper.add().status_code == 201
@@ -181,7 +183,7 @@ def test_demoted_primary_is_left(database_server: "DatabaseServer", own_url: str
         assert shopper.add().status_code == 201
 
 
-def _user(database: db.Database) -> str:
+def _user(database: Database) -> str:
     with database.connection() as connection:
         user: str = connection.exec_driver_sql("SELECT session_user").scalar_one()
         return user

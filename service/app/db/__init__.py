@@ -1,0 +1,1 @@
+"""How the service reaches PostgreSQL: logins that change, connections that break, statements."""

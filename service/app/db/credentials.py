@@ -1,0 +1,75 @@
+"""Logins that may change at any moment: every new connection reads them anew.
+
+Every wait is bounded, because a connection hangs for minutes when the network swallows packets.
+"""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import structlog
+from sqlalchemy.engine import URL
+
+from app.db import failures
+from app.urls import parse_url
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Where the URL comes from: a file that is replaced under us, else a fixed value."""
+
+    fixed_url: str
+    folder: Path | None
+
+    def url(self) -> URL:
+        """Return the URL as it is now, for the driver psycopg2."""
+        text = self.fixed_url
+        if self.folder is not None:
+            with contextlib.suppress(FileNotFoundError):
+                text = (self.folder / "DATABASE_URL").read_text("utf-8").strip()
+        return parse_url(text)
+
+
+def open_connection(
+    credentials: Credentials, *, connect_timeout_seconds: int, options: str
+) -> psycopg2.extensions.connection:
+    """Log in with the credentials of now; a refused login is tried once more with newer ones."""
+    parameters = {
+        "application_name": "carthub",
+        "connect_timeout": connect_timeout_seconds,
+        # Without these a connection whose packets are dropped hangs for many minutes.
+        "tcp_user_timeout": connect_timeout_seconds * 1000 + 2000,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "target_session_attrs": "read-write",
+        "options": options,
+    }
+    try:
+        return _log_in(credentials, parameters)
+    except psycopg2.OperationalError as error:
+        if not failures.is_refused_login(error):
+            raise
+    log.info("database login refused, reading the credentials again")
+    return _log_in(credentials, parameters)
+
+
+def _log_in(credentials: Credentials, parameters: dict[str, Any]) -> psycopg2.extensions.connection:
+    opened: psycopg2.extensions.connection = psycopg2.connect(
+        **_arguments(credentials.url(), parameters)
+    )
+    return opened
+
+
+def _arguments(url: URL, parameters: dict[str, Any]) -> dict[str, Any]:
+    # What the URL says wins over ours, its options are added to ours.
+    given: dict[str, Any] = url.translate_connect_args(username="user", database="dbname")
+    query = {
+        name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()
+    }
+    options = " ".join(filter(None, (parameters["options"], query.pop("options", ""))))
+    return {**parameters, **given, **query, "options": options}
