@@ -44,6 +44,8 @@ class LiveCart:
         self.namespace = namespace
         # The last words of a failing migration; None: it succeeds.
         self.migration_fails: str | None = None
+        # What a kubelet would report of the API's pods.
+        self.pod_status: Callable[[Object], Object] = running
 
     def apply(self, **spec: Any) -> Object:
         """Apply the CartService as a user with `kubectl apply --server-side`."""
@@ -148,7 +150,7 @@ class LiveCart:
             if pod["status"].get("phase") != "Pending":
                 continue
             is_job = _LABEL_JOB in pod["metadata"]["labels"]
-            status = _ended(pod, self.migration_fails) if is_job else _running(pod)
+            status = _ended(pod, self.migration_fails) if is_job else self.pod_status(pod)
             try:
                 self.patch(
                     "Pod", pod["metadata"]["name"], {"status": status}, subresource="/status"
@@ -200,7 +202,8 @@ def _kind(name: str) -> Kind:
     return kinds.BY_NAME[name]
 
 
-def _running(pod: Object) -> Object:
+def running(pod: Object) -> Object:
+    """Return the status of a pod that serves."""
     conditions = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
     state = {"running": {"startedAt": _THEN}}
     return {
@@ -208,7 +211,7 @@ def _running(pod: Object) -> Object:
         "conditions": [
             {"type": kind, "status": "True", "lastTransitionTime": _THEN} for kind in conditions
         ],
-        "containerStatuses": _containers(pod, state, is_ready=True),
+        "containerStatuses": container_statuses(pod, state, is_ready=True),
     }
 
 
@@ -221,11 +224,11 @@ def _ended(pod: Object, words: str | None) -> Object:
     }
     return {
         "phase": "Succeeded" if words is None else "Failed",
-        "containerStatuses": _containers(pod, {"terminated": ended}, is_ready=False),
+        "containerStatuses": container_statuses(pod, {"terminated": ended}, is_ready=False),
     }
 
 
-def _containers(pod: Object, state: Object, *, is_ready: bool) -> list[Object]:
+def container_statuses(pod: Object, state: Object, *, is_ready: bool) -> list[Object]:
     return [
         {
             "name": container["name"],

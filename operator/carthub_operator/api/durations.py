@@ -17,3 +17,10 @@ def seconds(duration: str) -> int:
     """Return a duration in seconds."""
     parts = re.findall(r"(\d+)([hms])", duration)
     return sum(int(count) * _UNIT_SECONDS[unit] for count, unit in parts)
+
+
+def parsed(text: str) -> int:
+    """Return a duration that somebody typed in seconds; raises ValueError that says the form."""
+    if not text or not re.match(PATTERN, text):
+        raise ValueError(f"{text!r} is no duration such as 90s, 10m or 1h30m")
+    return seconds(text)

@@ -5,7 +5,8 @@ Python, for resources that were stored before the rule was there. A shared corpu
 resources holds the two equal.
 """
 
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -44,3 +45,33 @@ class Model(BaseModel):
     def manifest(self) -> dict[str, Any]:
         """Return this part as Kubernetes writes it, without what was left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def unknown(model: type[Model], given: object) -> Iterator[str]:
+    """Yield the paths of fields that the model does not have, such as `database.hots`."""
+    if not isinstance(given, Mapping):
+        return
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    for name, value in given.items():
+        if name not in fields:
+            yield str(name)
+            continue
+        inner = _model_in(fields[name].annotation)
+        if inner is None:
+            continue
+        is_list = isinstance(value, Sequence) and not isinstance(value, str)
+        for index, item in enumerate(value) if is_list else ((None, value),):
+            where = name if index is None else f"{name}.{index}"
+            yield from (f"{where}.{path}" for path in unknown(inner, item))
+
+
+def _model_in(annotation: object) -> type[Model] | None:
+    """Return the model that an annotation such as `Inner | None` or `list[Inner]` names."""
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation
+    if typing.get_origin(annotation) is dict:
+        return None
+    for argument in typing.get_args(annotation):
+        if found := _model_in(argument):
+            return found
+    return None

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from carthub_operator.api import names
-from carthub_operator.api.model import Rule
+from carthub_operator.api.model import Rule, unknown
 from carthub_operator.api.spec import CartServiceSpec
 from carthub_operator.errors import InvalidSpec
 
@@ -83,24 +83,49 @@ def parse(raw: Mapping[str, Any]) -> CartService:
     The API server has refused most of what fails here. What is left is a resource stored
     before a rule was added.
     """
-    metadata = raw["metadata"]
     try:
         spec = CartServiceSpec.model_validate(raw.get("spec") or {})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(["spec", *(str(part) for part in first["loc"])])
-        raise InvalidSpec(f"{field}: {first['msg'].removeprefix('Value error, ')}") from None
-    resource = CartService(
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        uid=metadata["uid"],
+        raise InvalidSpec(_sentences(error)[0]) from None
+    resource = _resource(raw, spec)
+    for message in _broken_rules(resource):
+        raise InvalidSpec(message)
+    return resource
+
+
+def problems(raw: Mapping[str, Any]) -> list[str]:
+    """Return everything that the API server would refuse, fields that it does not know too."""
+    if raw.get("apiVersion") != names.API_VERSION:
+        return [f"apiVersion is {raw.get('apiVersion')!r}, must be {names.API_VERSION}"]
+    found = [f"spec.{path} is not a field" for path in unknown(CartServiceSpec, raw.get("spec"))]
+    try:
+        spec = CartServiceSpec.model_validate(raw.get("spec") or {})
+    except ValidationError as error:
+        return found + _sentences(error)
+    return found + _broken_rules(_resource(raw, spec))
+
+
+def _resource(raw: Mapping[str, Any], spec: CartServiceSpec) -> CartService:
+    # A file need not say what the API server adds.
+    metadata = raw.get("metadata") or {}
+    return CartService(
+        namespace=metadata.get("namespace", ""),
+        name=metadata.get("name", ""),
+        uid=metadata.get("uid", ""),
         generation=metadata.get("generation", 0),
         spec=spec,
         status=raw.get("status") or {},
         annotations=metadata.get("annotations") or {},
         is_deleting="deletionTimestamp" in metadata,
     )
-    for rule in RULES:
-        if not rule.holds(resource):
-            raise InvalidSpec(rule.message)
-    return resource
+
+
+def _broken_rules(resource: CartService) -> list[str]:
+    return [rule.message for rule in RULES if not rule.holds(resource)]
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(['spec', *map(str, one['loc'])])}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors(include_url=False, include_input=False)
+    ]

@@ -6,7 +6,7 @@ Every request has a timeout, none is retried here: the work queue comes again, w
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ Manifest = dict[str, Any]
 OnCall = Callable[[str, str, int, float], None]
 
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 # Nothing has this version: an object that exists answers 409, one that does not is created.
 _NO_VERSION = "1"
 _PAGE = 500
@@ -37,11 +38,13 @@ class Timeouts:
     read_seconds: float = 15.0
 
 
-def _configuration(kubeconfig: str | None, pool_size: int) -> client.Configuration:
+def _configuration(
+    kubeconfig: str | None, pool_size: int, context: str | None
+) -> client.Configuration:
     settings = client.Configuration()
     try:
         if kubeconfig:
-            config.load_kube_config(kubeconfig, client_configuration=settings)
+            config.load_kube_config(kubeconfig, context, client_configuration=settings)
         else:
             config.load_incluster_config(client_configuration=settings)
     except config.ConfigException as error:
@@ -57,7 +60,7 @@ def _configuration(kubeconfig: str | None, pool_size: int) -> client.Configurati
 class KubernetesCluster:
     """The objects of a cluster; safe to use from several threads.
 
-    `kubeconfig` is a path, None inside a cluster.
+    `kubeconfig` is a path, None inside a cluster; `context` one of it, None its current one.
     """
 
     def __init__(
@@ -67,9 +70,11 @@ class KubernetesCluster:
         pool_size: int,
         on_call: OnCall,
         timeouts: Timeouts | None = None,
+        context: str | None = None,
+        user_agent: str = names.FIELD_MANAGER,
     ) -> None:
-        self._api = client.ApiClient(_configuration(kubeconfig, pool_size))
-        self._api.user_agent = names.FIELD_MANAGER
+        self._api = client.ApiClient(_configuration(kubeconfig, pool_size, context))
+        self._api.user_agent = user_agent
         self._on_call = on_call
         limits = timeouts or Timeouts()
         self._timeout = (limits.connect_seconds, limits.read_seconds)
@@ -92,6 +97,30 @@ class KubernetesCluster:
         """Apply the status of a CartService."""
         return self._apply(_with_metadata(manifest, uid=uid), subresource="/status")
 
+    def judge(self, manifest: Manifest, *, field_manager: str) -> None:
+        """Ask what applying an object would answer, and change nothing.
+
+        Unknown fields are refused too. Raises Rejected with what the API server says.
+        """
+        self._apply(
+            manifest,
+            field_manager=field_manager,
+            query=[("dryRun", "All"), ("fieldValidation", "Strict")],
+        )
+
+    def change(
+        self, kind: Kind, namespace: str, name: str, change: Manifest, *, field_manager: str
+    ) -> Manifest:
+        """Merge a change into an object (RFC 7396) and return it; raises NotFound."""
+        return self._call(
+            "PATCH",
+            kind,
+            kind.path(namespace=namespace, name=name),
+            [("fieldManager", field_manager)],
+            body=change,
+            content_type=MERGE,
+        )
+
     def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Return an object, or None where there is none."""
         try:
@@ -100,10 +129,19 @@ class KubernetesCluster:
             return None
 
     def objects(
-        self, kind: Kind, *, namespace: str | None, selector: str | None = None
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None,
+        selector: str | None = None,
+        fields: str | None = None,
     ) -> Iterator[Manifest]:
-        """Yield the objects of a kind, page by page; their `kind` is filled in."""
-        query = [("limit", str(_PAGE))] + ([("labelSelector", selector)] if selector else [])
+        """Yield the objects of a kind, page by page; their `kind` is filled in.
+
+        `selector` is one of labels, `fields` one of fields.
+        """
+        given = (("labelSelector", selector), ("fieldSelector", fields))
+        query = [("limit", str(_PAGE)), *((key, value) for key, value in given if value)]
         page: list[tuple[str, str]] = []
         while True:
             answer = self._call("GET", kind, kind.path(namespace=namespace), query + page)
@@ -143,12 +181,13 @@ class KubernetesCluster:
         *,
         field_manager: str = names.FIELD_MANAGER,
         subresource: str = "",
+        query: Sequence[tuple[str, str]] = (),
     ) -> Manifest:
         kind, metadata = kinds.BY_NAME[manifest["kind"]], manifest["metadata"]
         path = kind.path(namespace=metadata["namespace"], name=metadata["name"])
-        query = [("fieldManager", field_manager), ("force", "true")]
+        asked = [("fieldManager", field_manager), ("force", "true"), *query]
         return self._call(
-            "PATCH", kind, path + subresource, query, body=manifest, content_type=APPLY
+            "PATCH", kind, path + subresource, asked, body=manifest, content_type=APPLY
         )
 
     def _call(

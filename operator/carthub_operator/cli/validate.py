@@ -1,0 +1,63 @@
+"""`carthub validate`: what the API server would refuse, before it is asked."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from carthub_operator.api.resource import problems
+from carthub_operator.cli import files, options
+from carthub_operator.cli.exits import Exit
+from carthub_operator.edges import kubeconfig as kubeconfigs
+from carthub_operator.errors import Rejected
+
+
+def validate(
+    file: options.File,
+    *,
+    server: Annotated[
+        bool, typer.Option("--server", help="Ask the API server too; nothing is changed.")
+    ] = False,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+    output: options.Output = options.Format.TEXT,
+) -> None:
+    """Judge the CartServices of a file by schema and rules; --server asks the API server too.
+
+    Names every field that is wrong or unknown. Without --server no cluster is needed.
+    """
+    given = files.cart_services(file)
+    found = {_name(raw): problems(raw) for raw in given}
+    if server:
+        with options.cluster_of(kubeconfig, context) as cluster:
+            path = options.kubeconfig_path(kubeconfig)
+            usual = namespace or kubeconfigs.namespace(path, context)
+            for raw in given:
+                placed = {**raw, "metadata": {"namespace": usual, **(raw.get("metadata") or {})}}
+                try:
+                    cluster.judge(placed, field_manager=options.FIELD_MANAGER)
+                except Rejected as error:
+                    found[_name(raw)].append(str(error))
+    _say(file, found, output)
+    if any(found.values()):
+        raise typer.Exit(Exit.NO)
+
+
+def _name(raw: Mapping[str, Any]) -> str:
+    return str((raw.get("metadata") or {}).get("name", "without a name"))
+
+
+def _say(file: str, found: Mapping[str, list[str]], output: options.Format) -> None:
+    if output is options.Format.JSON:
+        answer = [
+            {"name": name, "valid": not wrong, "problems": wrong} for name, wrong in found.items()
+        ]
+        typer.echo(json.dumps(answer, indent=2))
+        return
+    for name, wrong in found.items():
+        if not wrong:
+            typer.echo(f"{file}: {name} is valid")
+        for problem in wrong:
+            typer.echo(f"{file}: {name}: {problem}", err=True)

@@ -1,0 +1,28 @@
+"""What a kubeconfig says beside the way to the API server."""
+
+from pathlib import Path
+
+from kubernetes import config
+
+from carthub_operator.errors import ClusterUnavailable
+
+_IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def namespace(kubeconfig: str | None, context: str | None) -> str:
+    """Return the namespace of a context, of the current one by default.
+
+    `kubeconfig` is a path, None in a pod: its own namespace. Raises ClusterUnavailable.
+    """
+    if kubeconfig is None:
+        return _IN_POD.read_text("utf-8").strip() if _IN_POD.exists() else "default"
+    try:
+        contexts, current = config.list_kube_config_contexts(kubeconfig)
+    except config.ConfigException as error:
+        raise ClusterUnavailable(f"KUBECONFIG {kubeconfig}: {error}") from None
+    chosen = context or current["name"]
+    for one in contexts:
+        if one["name"] == chosen:
+            return str(one["context"].get("namespace") or "default")
+    known = ", ".join(one["name"] for one in contexts)
+    raise ClusterUnavailable(f"KUBECONFIG {kubeconfig} has no context {chosen}, only {known}")

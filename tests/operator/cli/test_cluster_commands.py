@@ -1,0 +1,161 @@
+"""`carthub wait`, `sync`, `suspend`, `resume` and `validate --server`, on a real API server."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from carthub_dev.aws import REGION, AwsServer
+from carthub_dev.control_plane import ControlPlane
+from carthub_dev.ledger import Ledger
+from tests.support import live_cart, operator_process
+from tests.support.command_line import Answer, carthub
+from tests.support.live_cart import LiveCart
+from tests.support.operator_process import OperatorProcess, running_operator
+from tests.support.resources import database, raw_cart_service
+
+
+@pytest.fixture(scope="module")
+def operator(
+    control_plane: ControlPlane, aws_server: AwsServer, ledger: Ledger
+) -> Iterator[OperatorProcess]:
+    kubeconfig = operator_process.install(control_plane)
+    with running_operator(control_plane, ledger, kubeconfig=kubeconfig, aws=aws_server) as running:
+        yield running
+
+
+class Shell:
+    """`carthub` in the namespace of one CartService."""
+
+    def __init__(self, cart: LiveCart, aws: AwsServer, plane: ControlPlane) -> None:
+        self.cart, self.aws, self._plane = cart, aws, plane
+        self.secret_id = f"test/{cart.namespace}"
+
+    def apply(self, **spec: object) -> None:
+        source = {"secretId": self.secret_id, "region": REGION}
+        self.cart.apply(database=database(credentials={"secretsManager": source}), **spec)
+
+    def put_secret(self, password: str) -> None:
+        self.aws.put_secret(self.secret_id, {"username": "carthub_blue", "password": password})
+
+    def __call__(self, *arguments: str, stdin: str = "") -> Answer:
+        cluster = ["-n", self.cart.namespace, "--kubeconfig", str(self._plane.kubeconfig)]
+        return carthub(*arguments, *cluster, stdin=stdin)
+
+
+@pytest.fixture
+def shell(operator: OperatorProcess, aws_server: AwsServer) -> Iterator[Shell]:
+    with live_cart.live_cart(operator.plane) as made:
+        yield Shell(made, aws_server, operator.plane)
+
+
+@pytest.fixture
+def ready(shell: Shell) -> Shell:
+    shell.put_secret("canary-1")
+    shell.apply()
+    shell.cart.wait_ready()
+    return shell
+
+
+def test_wait_ends_when_it_is_ready(shell: Shell) -> None:
+    shell.put_secret("canary-1")
+    shell.apply()
+    answers: list[Answer] = []
+    waiting = threading.Thread(target=lambda: answers.append(shell("wait", "backend")))
+    waiting.start()
+
+    shell.cart.wait_ready()
+    waiting.join(timeout=30)
+
+    assert answers[0].code == 0
+    assert answers[0].out == "backend is Ready: registry.example.com/carthub-service:1.4.0 serves\n"
+
+
+def test_wait_ends_early_with_the_reason(shell: Shell) -> None:
+    shell.apply()
+
+    answer = shell("wait", "backend", "-o", "json")
+
+    told = json.loads(answer.out)
+    assert (answer.code, told["ready"], told["final"]) == (1, False, True)
+    assert told["reason"] == "SecretNotFound"
+
+
+def test_wait_gives_up_in_time(ready: Shell) -> None:
+    # Nothing plays its pods meanwhile.
+    ready.cart.patch("CartService", "backend", {"spec": {"image": "registry.example.com/a:2"}})
+
+    answer = ready("wait", "backend", "--timeout", "1s")
+
+    assert answer.code == 3
+    assert "backend is not Ready after 1s" in answer.err
+
+
+def test_a_duration_that_is_none_is_a_wrong_question(shell: Shell) -> None:
+    answer = shell("wait", "backend", "--timeout", "soon")
+
+    assert answer.code == 2
+    assert "90s, 10m or 1h30m" in answer.err
+
+
+def test_sync_reads_a_changed_secret_at_once(ready: Shell) -> None:
+    before = ready.cart.resource()["status"]["database"]["secretVersionId"]
+    ready.aws.rotate(ready.secret_id, {"username": "carthub_blue", "password": "canary-2"})
+
+    assert ready("sync", "backend").code == 0
+
+    def changed() -> bool:
+        return bool(ready.cart.resource()["status"]["database"]["secretVersionId"] != before)
+
+    ready.cart.eventually(changed, what="the new version is in the status")
+
+
+def test_a_suspended_child_stays_away_until_resume(ready: Shell) -> None:
+    assert ready("suspend", "backend").code == 0
+    ready.cart.wait_for("Suspended", "True")
+    ready.cart.delete("Service", "backend-service")
+
+    assert ready("resume", "backend").code == 0
+
+    ready.cart.eventually(
+        lambda: ready.cart.get("Service", "backend-service"), what="the Service is back"
+    )
+
+
+def test_status_as_json_holds_all_that_is_printed(ready: Shell) -> None:
+    answer = ready("status", "backend", "-o", "json")
+
+    told = json.loads(answer.out)
+    assert answer.code == 0
+    assert told["verdict"]["is_ready"]
+    assert {one["kind"] for one in told["children"]} >= {"Deployment", "Service", "NetworkPolicy"}
+    assert "canary" not in answer.out
+
+
+def test_the_server_is_asked_and_nothing_is_changed(shell: Shell) -> None:
+    raw = raw_cart_service(namespace=shell.cart.namespace)
+    good = shell("validate", "--server", "-f", "-", stdin=yaml.safe_dump(raw))
+    raw["metadata"]["name"] = "Not-A-Label"
+    bad = shell("validate", "--server", "-f", "-", stdin=yaml.safe_dump(raw))
+
+    assert (good.code, bad.code) == (0, 1)
+    assert "Not-A-Label" in bad.err
+    assert not shell.cart.items("CartService")
+
+
+@pytest.mark.parametrize("command", ["status", "wait", "sync", "suspend", "resume"])
+def test_a_resource_that_is_not_there_is_told(command: str, shell: Shell) -> None:
+    answer = shell(command, "backnd")
+
+    assert answer.code == 5
+    assert f"there is no CartService backnd in namespace {shell.cart.namespace}" in answer.err
+
+
+def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:
+    answer = carthub("status", "backend", "--kubeconfig", str(tmp_path / "none"))
+
+    assert answer.code == 4
+    assert answer.err.startswith("carthub: KUBECONFIG ")

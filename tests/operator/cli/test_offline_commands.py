@@ -1,0 +1,90 @@
+"""`carthub render` and `carthub validate`: without a cluster, as pipelines use them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.command_line import carthub
+from tests.support.corpus import GOOD
+from tests.support.resources import raw_cart_service
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
+
+
+def _rendered(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    answer = carthub("render", "-f", "-", stdin=yaml.safe_dump(raw))
+    assert answer.code == 0, answer.err
+    return {one["kind"]: one for one in yaml.safe_load_all(answer.out)}
+
+
+def test_render_shows_every_child_but_the_secret() -> None:
+    children = _rendered(raw_cart_service())
+
+    assert set(children) == {
+        "Job",
+        "ServiceAccount",
+        "NetworkPolicy",
+        "Service",
+        "PodDisruptionBudget",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+    }
+    assert children["Deployment"]["spec"]["replicas"] == 2
+    assert "ownerReferences" not in children["Deployment"]["metadata"]
+
+
+def test_render_as_json_is_a_list_that_kubectl_takes() -> None:
+    answer = carthub("render", "-f", "-", "-o", "json", stdin=yaml.safe_dump(raw_cart_service()))
+
+    listed = json.loads(answer.out)
+    assert (listed["apiVersion"], listed["kind"]) == ("v1", "List")
+
+
+def test_render_is_the_same_every_time() -> None:
+    assert _rendered(raw_cart_service()) == _rendered(raw_cart_service())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_are_valid(example: Path) -> None:
+    assert carthub("validate", "-f", str(example)).code == 0
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_what_the_api_server_takes_is_valid(case: str) -> None:
+    answer = carthub("validate", "-f", "-", stdin=yaml.safe_dump(raw_cart_service(**GOOD[case])))
+
+    assert (answer.code, answer.err) == (0, "")
+
+
+def test_every_wrong_field_is_named_unknown_ones_too() -> None:
+    raw = raw_cart_service(replicas=-1, autoscaling={"minReplica": 3})
+
+    answer = carthub("validate", "-f", "-", "-o", "json", stdin=yaml.safe_dump(raw))
+
+    assert answer.code == 1
+    assert json.loads(answer.out) == [
+        {
+            "name": "backend",
+            "valid": False,
+            "problems": [
+                "spec.autoscaling.minReplica is not a field",
+                "spec.replicas: Input should be greater than or equal to 0",
+            ],
+        }
+    ]
+
+
+def test_a_file_without_a_cart_service_is_a_wrong_question() -> None:
+    answer = carthub("validate", "-f", "-", stdin="kind: ConfigMap\n")
+
+    assert (answer.code, answer.err) == (2, "carthub: - has no object of kind CartService\n")
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    answer = carthub("render", "-f", "/not/there.yaml")
+
+    assert answer.code == 2
+    assert answer.err == "carthub: /not/there.yaml cannot be read: No such file or directory\n"
