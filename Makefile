@@ -44,6 +44,10 @@ down: $(READY) ## Remove everything that run or up started
 test: $(READY) ## All tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+.PHONY: faults
+faults: $(READY) ## The fault tests at full size, which takes a good while; `make test` has their short form
+	@CARTHUB_FAULTS=full $(BIN)/python -m pytest -m faults --timeout 3600 -s $(PYTEST_ARGS)
+
 .PHONY: lint
 lint: $(READY) type ## Style, types, import contracts, Dockerfiles
 	@$(BIN)/ruff check
