@@ -21,21 +21,21 @@ def _function(name: str, *parameter_types: str) -> Statement:
     )
 
 
-_READ = Statement(
+READ = Statement(
     "cart_read_v1",
     ("text[]",),
     "SELECT customer_id, tag, document::text FROM cart_read_v1($1)",
 )
-_ADD = _function(
+ADD = _function(
     "cart_add_item_v1",
     *("text", "text", "text", "numeric", "integer", "text", "integer", "integer"),
     *("integer", "integer", "interval", "text[]"),
 )
-_SET = _function("cart_set_quantity_v1", "text", "text", "integer", "interval", "text[]")
-_REMOVE = _function("cart_remove_item_v1", "text", "text", "interval", "text[]")
-_CLEAR = _function("cart_clear_v1", "text", "interval", "text[]")
-_CHECKOUT = _function("cart_checkout_v1", "text", "numeric", "text[]")
-_ORDER = Statement("order_document_v1", ("uuid",), "SELECT order_document_v1($1)::text")
+SET = _function("cart_set_quantity_v1", "text", "text", "integer", "interval", "text[]")
+REMOVE = _function("cart_remove_item_v1", "text", "text", "interval", "text[]")
+CLEAR = _function("cart_clear_v1", "text", "interval", "text[]")
+CHECKOUT = _function("cart_checkout_v1", "text", "numeric", "text[]")
+ORDER = Statement("order_document_v1", ("uuid",), "SELECT order_document_v1($1)::text")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class CartRepository:
 
     def read(self, customer_ids: Sequence[str]) -> dict[str, Found]:
         """Return the active carts by customer; who has none is not in it."""
-        rows = _READ.run(self._connection, list(customer_ids))
+        rows = READ.run(self._connection, list(customer_ids))
         return {customer_id: Found(tag, document) for customer_id, tag, document in rows}
 
     def add_item(
@@ -92,7 +92,7 @@ class CartRepository:
     ) -> Answer:
         """Add pieces of a product; the facts of a changed price are the old one."""
         return self._answer(
-            _ADD,
+            ADD,
             customer_id,
             line.product_id,
             line.name,
@@ -117,27 +117,27 @@ class CartRepository:
         tags: Sequence[str] | None,
     ) -> Answer:
         """Set the quantity of a line."""
-        return self._answer(_SET, customer_id, product_id, quantity, ttl, _array(tags))
+        return self._answer(SET, customer_id, product_id, quantity, ttl, _array(tags))
 
     def remove_item(
         self, customer_id: str, product_id: str, *, ttl: timedelta, tags: Sequence[str] | None
     ) -> Answer:
         """Remove a line."""
-        return self._answer(_REMOVE, customer_id, product_id, ttl, _array(tags))
+        return self._answer(REMOVE, customer_id, product_id, ttl, _array(tags))
 
     def clear(self, customer_id: str, *, ttl: timedelta, tags: Sequence[str] | None) -> Answer:
         """Remove every line."""
-        return self._answer(_CLEAR, customer_id, ttl, _array(tags))
+        return self._answer(CLEAR, customer_id, ttl, _array(tags))
 
     def check_out(
         self, customer_id: str, *, expected_total: Decimal | None, tags: Sequence[str] | None
     ) -> Answer:
         """Make the active cart an order; the document is the order."""
-        return self._answer(_CHECKOUT, customer_id, expected_total, _array(tags))
+        return self._answer(CHECKOUT, customer_id, expected_total, _array(tags))
 
     def order(self, order_id: str) -> str | None:
         """Return the document of an order by its UUID, None when there is none."""
-        document: str | None = _ORDER.run(self._connection, order_id).scalar()
+        document: str | None = ORDER.run(self._connection, order_id).scalar()
         return document
 
     def _answer(self, statement: Statement, *values: object) -> Answer:
