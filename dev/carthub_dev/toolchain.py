@@ -54,6 +54,8 @@ _PACKAGES: dict[str, tuple[dict[str, str], ...]] = {
             "host-local": f"{_CNI}/ipam/host-local",
         },
     ),
+    # Sends the load of `make bench`; nothing of the platform needs it.
+    "vegeta": ({"vegeta": "github.com/tsenart/vegeta/v12"},),
 }
 
 
