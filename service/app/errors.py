@@ -4,6 +4,12 @@ CarthubError
 ├── InvalidSettings        a variable is missing or wrong; the process ends
 ├── MigrationFailed        the schema could not be brought to this version
 ├── DatabaseUnavailable    503: nothing was answered, try again later
+│   ├── LoginRefused       the credentials of now are not those of PostgreSQL
+│   ├── NoConnectionLeft   PostgreSQL has as many sessions as it takes
+│   ├── Overloaded         more requests wait for PostgreSQL than it can answer in time
+│   ├── NotMigrated        the schema lacks what this version needs
+│   ├── ConnectionLost     the statement did not happen
+│   └── AnswerLost         the statement may have happened
 ├── DatabaseFailed         500: PostgreSQL refused a statement, a fault of ours
 └── Refusal                the cart's rules say no; a problem document tells why
     ├── Invalid            422: the request can never work
@@ -30,6 +36,38 @@ class MigrationFailed(CarthubError):
 
 class DatabaseUnavailable(CarthubError):
     """PostgreSQL did not answer; a later try may succeed."""
+
+    detail = "the database does not answer; try again"
+
+
+class LoginRefused(DatabaseUnavailable):
+    """PostgreSQL refused the user or the password: they may be in the middle of a change."""
+
+
+class NoConnectionLeft(DatabaseUnavailable):
+    """PostgreSQL refused one more connection."""
+
+    detail = "the database takes no more connections; try again"
+
+
+class Overloaded(DatabaseUnavailable):
+    """Too many requests wait for a connection, or one has waited too long."""
+
+    detail = "too many requests wait for the database; try again"
+
+
+class NotMigrated(DatabaseUnavailable):
+    """A table or function is missing that this version works with."""
+
+    detail = "the database has not been migrated to this version; try again"
+
+
+class ConnectionLost(DatabaseUnavailable):
+    """The connection ended, and PostgreSQL did nothing of what was asked last."""
+
+
+class AnswerLost(DatabaseUnavailable):
+    """The connection ended after the statement was sent: it may have happened."""
 
 
 class DatabaseFailed(CarthubError):

@@ -3,7 +3,6 @@
 import contextlib
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from fastapi import FastAPI
@@ -23,6 +22,7 @@ from app.api.health import DatabaseHealth, Readiness
 from app.cart import rules
 from app.cart.service import CartService
 from app.db.connections import Database
+from app.db.workers import Workers
 from app.migrations import command
 from app.telemetry import Metrics
 
@@ -72,10 +72,12 @@ def _lifespan(
 
 @contextlib.contextmanager
 def running_service(chosen: settings.Settings) -> Iterator[Service]:
-    """Lend the parts that live as long as the process; the database is not asked yet."""
+    """Lend the parts that live as long as the process; called on its event loop."""
     metrics = Metrics()
-    database = Database(chosen, metrics.pool_wait.observe)
-    metrics.watch_pool(database.pool)
+    database = Database(chosen)
+    metrics.watch_pool(
+        size=database.size, checked_out=database.checked_out, overflow=database.overflow
+    )
     health = DatabaseHealth(lambda: _checked(database), chosen.health_timeout_seconds)
     limits = rules.Limits(
         max_quantity=chosen.cart_max_quantity,
@@ -83,19 +85,19 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
         ttl=timedelta(days=chosen.cart_ttl_days),
         default_currency=chosen.cart_currency,
     )
-    executor = ThreadPoolExecutor(chosen.db_pool_size, thread_name_prefix="database")
+    workers = Workers(database, chosen, metrics.pool_wait.observe)
     try:
         yield Service(
             settings=chosen,
             carts=CartService(database, limits),
             metrics=metrics,
-            executor=executor,
+            workers=workers,
             health=health,
             readiness=Readiness(),
         )
     finally:
         health.close()
-        executor.shutdown()
+        workers.close()
         database.close()
 
 

@@ -1,9 +1,9 @@
 """What the environment may say, in one place; nothing is read until `load` is called."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -26,17 +26,23 @@ class Settings(BaseSettings):
     db_owner_role: str = Field(
         default="carthub_owner", description="Role that owns the tables; used by `migrate` only"
     )
+    request_deadline_seconds: float = Field(
+        default=10.0, gt=0, description="When a request is answered 504, whatever it waits for"
+    )
     db_pool_size: int = Field(
-        default=5, ge=1, description="Threads that use the database, each with a connection"
+        default=4, ge=1, description="Threads that use the database, each with a connection"
     )
     db_pool_timeout_seconds: float = Field(
         default=5.0, gt=0, description="How long a request waits for a connection"
+    )
+    db_queue_size: int = Field(
+        default=1000, ge=1, description="Requests that may wait for a connection"
     )
     db_connect_timeout_seconds: int = Field(
         default=3, ge=1, description="How long opening a connection may take"
     )
     db_statement_timeout_seconds: float = Field(
-        default=10.0, gt=0, description="When PostgreSQL ends a statement, waits for locks included"
+        default=5.0, gt=0, description="When PostgreSQL ends a statement, waits for locks included"
     )
     db_prepared_statements: bool = Field(
         default=True,
@@ -86,6 +92,16 @@ class Settings(BaseSettings):
             raise ValueError(str(error).removeprefix("DATABASE_URL ")) from None
         return url
 
+    @model_validator(mode="after")
+    def _ends_within_the_deadline(self) -> Self:
+        for name in ("db_connect_timeout_seconds", "db_statement_timeout_seconds"):
+            if (seconds := getattr(self, name)) > self.request_deadline_seconds:
+                raise ValueError(
+                    f"{name.upper()} is {seconds:g}, must be at most REQUEST_DEADLINE_SECONDS,"
+                    f" which is {self.request_deadline_seconds:g}"
+                )
+        return self
+
 
 def load() -> Settings:
     """Return the settings of the environment, or say by name which variable is wrong."""
@@ -96,6 +112,8 @@ def load() -> Settings:
 
 
 def _sentence(detail: ErrorDetails) -> str:
+    if not detail["loc"]:  # several variables that do not go together
+        return detail["msg"].removeprefix("Value error, ")
     name = str(detail["loc"][0]).upper()
     if detail["type"] == "missing":
         return f"{name} is missing"

@@ -5,7 +5,7 @@ import contextvars
 import logging
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 from prometheus_client import (
@@ -15,7 +15,6 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
 )
-from sqlalchemy.pool import QueuePool
 
 # OpenTelemetry's advice for http.server.request.duration.
 _DURATION_BUCKETS = (
@@ -60,12 +59,18 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch_pool(self, pool: QueuePool) -> None:
-        """Show the state of the connection pool."""
+    def watch_pool(
+        self,
+        *,
+        size: Callable[[], int],
+        checked_out: Callable[[], int],
+        overflow: Callable[[], int],
+    ) -> None:
+        """Show the state of the connections."""
         for name, text, read in (
-            ("size", "Connections that the pool keeps", pool.size),
-            ("checked_out", "Connections in use", pool.checkedout),
-            ("overflow", "Connections open beyond the size; negative: not opened", pool.overflow),
+            ("size", "Connections that are kept, one a thread", size),
+            ("checked_out", "Connections in use", checked_out),
+            ("overflow", "Connections open beyond the size; negative: not opened", overflow),
         ):
             gauge = Gauge(f"carthub_db_pool_{name}", text, registry=self.registry)
             gauge.set_function(read)

@@ -130,7 +130,9 @@ def test_unexpected_error_is_a_problem_without_its_text() -> None:
 
 
 def test_database_that_is_away_is_unavailable() -> None:
-    settings = carts.settings_for("postgresql://u:canary@127.0.0.1:1/none")
+    settings = carts.settings_for(
+        "postgresql://u:canary@127.0.0.1:1/none", db_pool_timeout_seconds=0.2
+    )
     with carts.running_client(settings) as client:
         shopper = carts.new_shopper(client)
         for answer in (shopper.client.get(shopper.path), shopper.add(), shopper.check_out()):

@@ -26,7 +26,7 @@ async def get_cart(request: Request, customer_id: CustomerId, service: RunningSe
 
     With `If-None-Match` the answer to the same version is 304 without a body.
     """
-    found = await service.run(service.carts.read, customer_id)
+    found = await service.run_repeatable(service.carts.read, customer_id)
     headers = {"ETag": f'"{found.tag}"', "Cache-Control": "private, no-cache"}
     if requests.is_not_modified(request, found.tag, exists=found.tag != EMPTY_TAG):
         return Response(status_code=304, headers=headers)
@@ -64,8 +64,10 @@ async def set_quantity(
     service: RunningService,
 ) -> Response:
     """Set the quantity of a line. The same quantity again changes nothing, the version neither."""
+    # The same quantity twice is the quantity, but a version is there only once.
+    run = service.run_repeatable if tags is None else service.run
     return _changed(
-        await service.run(service.carts.set_quantity, customer_id, product_id, body.quantity, tags)
+        await run(service.carts.set_quantity, customer_id, product_id, body.quantity, tags)
     )
 
 
@@ -91,7 +93,8 @@ async def remove_item(
 )
 async def clear_cart(customer_id: CustomerId, tags: IfMatch, service: RunningService) -> Response:
     """Remove every line; an empty cart is fine."""
-    tag = await service.run(service.carts.clear, customer_id, tags)
+    run = service.run_repeatable if tags is None else service.run
+    tag = await run(service.carts.clear, customer_id, tags)
     return Response(status_code=204, headers={"ETag": f'"{tag}"'})
 
 

@@ -1,10 +1,7 @@
-"""What routes need: the running service, and threads of its own for the database."""
+"""What routes need: the running service, and a way to the database."""
 
-import asyncio
-import contextvars
 import functools
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, ParamSpec, TypeVar
 
@@ -14,6 +11,7 @@ from app.api import requests
 from app.api.health import DatabaseHealth, Readiness
 from app.api.schemas import Identifier
 from app.cart.service import CartService
+from app.db.workers import Workers
 from app.settings import Settings
 from app.telemetry import Metrics
 
@@ -28,16 +26,20 @@ class Service:
     settings: Settings
     carts: CartService
     metrics: Metrics
-    # As many threads as connections: no request waits for one inside a thread.
-    executor: Executor
+    workers: Workers
     health: DatabaseHealth
     readiness: Readiness
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a use case in a thread, with the request's trace."""
-        context = contextvars.copy_context()
-        call = functools.partial(context.run, work, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self.executor, call)
+        """Run a use case with a connection; never again when it may have happened already."""
+        return await self.workers.run(functools.partial(work, *args, **kwargs), is_repeatable=False)
+
+    async def run_repeatable(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a use case that changes nothing, or the same however often it happens.
+
+        Also one whose request carries an idempotency key: the second time finds the first.
+        """
+        return await self.workers.run(functools.partial(work, *args, **kwargs), is_repeatable=True)
 
 
 def _service(request: Request) -> Service:

@@ -1,14 +1,16 @@
-"""Around every request: its trace, its duration, and an answer when something breaks."""
+"""Around every request: its trace, its deadline, its duration, and an answer when it breaks."""
 
+import asyncio
 import time
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import telemetry
+from app import deadlines, telemetry
 from app.api import problems
+from app.api.dependencies import Service
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -26,46 +28,65 @@ class Observed:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request inside its trace."""
+        """Answer one request inside its trace, and before its deadline."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
         with telemetry.traced(request.headers.get("traceparent")):
-            await self._timed(request, receive, send)
+            answer = _Answer(request.app.state.service, send)
+            try:
+                await self._answered(request, receive, answer)
+            finally:
+                answer.observe(request)
 
-    async def _timed(self, request: Request, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        status = 500
-        is_started = False
-
-        async def noting_status(message: Message) -> None:
-            nonlocal status, is_started
-            if message["type"] == "http.response.start":
-                status, is_started = message["status"], True
-            await send(message)
-
+    async def _answered(self, request: Request, receive: Receive, answer: "_Answer") -> None:
+        seconds = answer.service.settings.request_deadline_seconds
+        deadlines.begin(seconds)
+        timeout = asyncio.timeout(seconds)
         try:
-            await self._app(request.scope, receive, noting_status)
+            async with timeout:
+                await self._app(request.scope, receive, answer.send)
         except ClientDisconnect:
             # Gone before its body was complete: nobody reads an answer, and nothing failed here.
-            status = _CLIENT_GONE
+            answer.status = _CLIENT_GONE
         except Exception:
-            log.exception("request failed", method=request.method, route=_route(request.scope))
-            if is_started:
+            if timeout.expired():
+                log.warning("deadline exceeded", method=request.method, route=_route(request.scope))
+                found = problems.deadline_exceeded(request, seconds)
+            else:
+                log.exception("request failed", method=request.method, route=_route(request.scope))
+                found = problems.internal_error(request)
+            if answer.is_started:
                 raise
-            await problems.internal_error(request)(request.scope, receive, noting_status)
-        finally:
-            _observe(request, status, time.perf_counter() - started)
+            await found(request.scope, receive, answer.send)
 
 
-def _observe(request: Request, status: int, seconds: float) -> None:
-    app: FastAPI = request.scope["app"]
-    service = getattr(app.state, "service", None)
-    if service is None:
-        return
-    method = request.method if request.method in _METHODS else "_OTHER"
-    service.metrics.request_duration.labels(method, _route(request.scope), status).observe(seconds)
+class _Answer:
+    """What is sent of an answer, for the metrics."""
+
+    def __init__(self, service: Service, send: Send) -> None:
+        self.service = service
+        self.status = 500
+        self.is_started = False
+        self._send = send
+        self._began_at = time.perf_counter()
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.status, self.is_started = message["status"], True
+            if self.service.readiness.is_draining:
+                # The next request over this connection would find nobody.
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await self._send(message)
+
+    def observe(self, request: Request) -> None:
+        """Count the request."""
+        method = request.method if request.method in _METHODS else "_OTHER"
+        self.service.metrics.request_duration.labels(
+            method, _route(request.scope), self.status
+        ).observe(time.perf_counter() - self._began_at)
 
 
 def _route(scope: Scope) -> str:

@@ -62,6 +62,10 @@ def _complete(operation: dict[str, Any]) -> None:
     operation["responses"].setdefault(
         "500", {"description": "Internal Server Error", "content": _PROBLEM_CONTENT}
     )
+    if "503" in operation["responses"]:
+        operation["responses"].setdefault(
+            "504", {"description": "Gateway Timeout", "content": _PROBLEM_CONTENT}
+        )
     if "412" in operation["responses"]:
         operation.setdefault("parameters", []).append(
             _header("If-Match", "Write only to this version of the cart")

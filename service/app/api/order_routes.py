@@ -24,4 +24,4 @@ async def get_order(
     service: RunningService,
 ) -> Response:
     """Return an order with the lines and prices of its checkout."""
-    return responses.json_document(await service.run(service.carts.order, str(order_id)))
+    return responses.json_document(await service.run_repeatable(service.carts.order, str(order_id)))

@@ -35,6 +35,7 @@ _TITLES = {
     "unsupported-media-type": "The body must be JSON",
     "validation-failed": "The request is not valid",
     "unavailable": "The service cannot answer now",
+    "deadline-exceeded": "The request took too long",
     "internal-error": "The service failed",
 }
 _STATUSES: tuple[tuple[type[errors.Refusal], int], ...] = (
@@ -97,6 +98,12 @@ def internal_error(request: Request) -> JSONResponse:
     return problem(request, 500, "internal-error", "the service failed; the log says why")
 
 
+def deadline_exceeded(request: Request, seconds: float) -> JSONResponse:
+    """Return the answer to a request that was given up; nobody knows how far it came."""
+    detail = f"there was no answer within {seconds:g} s; a write may have happened"
+    return problem(request, 504, "deadline-exceeded", detail)
+
+
 def unavailable(
     request: Request, detail: str, members: Mapping[str, Any] | None = None
 ) -> JSONResponse:
@@ -131,8 +138,10 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _unavailable(request: Request, _error: Exception) -> JSONResponse:
-    return unavailable(request, "the database does not answer; try again")
+def _unavailable(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.DatabaseUnavailable)  # noqa: S101 - registered for it
+    log.warning("database unavailable", reason=str(error))
+    return unavailable(request, error.detail)
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:

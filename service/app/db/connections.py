@@ -1,33 +1,27 @@
-"""Connections to PostgreSQL, in autocommit: one statement, one transaction, one round trip."""
+"""The connections of the process: one for each thread that asks, in autocommit.
 
-import contextlib
+One statement, one transaction, one round trip. Threads come and go with `Workers`.
+"""
+
+import threading
 import time
-from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import psycopg2
 import sqlalchemy
-import structlog
-from sqlalchemy import event, exc, pool
+from sqlalchemy import event, pool
 
 from app.db import credentials, failures, statements
+from app.db.sessions import Session
 from app.errors import DatabaseUnavailable, InvalidSettings
 from app.settings import Settings
 from app.urls import parse_url
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-# A connection that rested this long is asked whether it still lives before it is used.
-_IDLE_SECONDS = 5.0
-_READ_ONLY = "25006"  # a primary that was demoted: only a new connection finds the new one
-
 
 class Database:
-    """A pool of connections."""
+    """Lends each thread its own connection."""
 
-    def __init__(
-        self, settings: Settings, note_wait_seconds: Callable[[float], object] | None = None
-    ) -> None:
-        self._note_wait_seconds = note_wait_seconds
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._credentials = credentials.Credentials(
             settings.database_url.get_secret_value(), settings.db_credentials_dir
@@ -37,45 +31,56 @@ class Database:
             parse_url(settings.database_url.get_secret_value()),
             creator=self._connect,
             isolation_level="AUTOCOMMIT",
-            poolclass=pool.QueuePool,
-            pool_size=settings.db_pool_size,
-            # The health check, while every thread has a connection.
-            max_overflow=1,
-            pool_timeout=settings.db_pool_timeout_seconds,
-            pool_use_lifo=True,
+            poolclass=pool.NullPool,
+            pool_reset_on_return=None,
             hide_parameters=True,
         )
         if settings.db_prepared_statements:
             event.listen(self.engine, "connect", _keep_plans)
-        event.listen(self.engine, "checkin", _note_time)
-        event.listen(self.engine, "checkout", _ask_after_a_rest)
-        event.listen(self.engine, "handle_error", _leave_demoted_primary)
+        event.listen(self.engine, "handle_error", failures.leave_demoted_primary)
+        self._threads = threading.local()
+        self._sessions: list[Session] = []
 
-    @property
-    def pool(self) -> pool.QueuePool:
-        """The pool, for its gauges."""
-        assert isinstance(self.engine.pool, pool.QueuePool)  # noqa: S101 - given above
-        return self.engine.pool
+    def session(self) -> Session:
+        """Return the session of the calling thread; it opens when it is first entered."""
+        found: Session | None = getattr(self._threads, "session", None)
+        if found is None:
+            found = Session(self.engine, most_seconds=self._settings.request_deadline_seconds)
+            self._threads.session = found
+            self._sessions.append(found)
+        return found
 
-    @contextlib.contextmanager
-    def connection(self) -> Iterator[sqlalchemy.Connection]:
-        """Lend a connection; what PostgreSQL fails to answer becomes DatabaseUnavailable.
+    def connection(self) -> AbstractContextManager[sqlalchemy.Connection]:
+        """Lend the thread's connection; what PostgreSQL fails to do becomes an error of ours."""
+        return self.session()
 
-        A statement that it refuses becomes DatabaseFailed, whose text is safe to log.
-        """
-        started = time.perf_counter()
-        with (
-            failures.without_values(),
-            failures.unavailable_when_it_fails(),
-            self.engine.connect() as connection,
-        ):
-            if self._note_wait_seconds is not None:
-                self._note_wait_seconds(time.perf_counter() - started)
-            yield connection
+    def transaction(self) -> AbstractContextManager[sqlalchemy.Connection]:
+        """Lend it inside BEGIN and COMMIT, for what takes more than one statement."""
+        return self.session().transaction()
+
+    def size(self) -> int:
+        """Return how many connections the workers keep."""
+        return self._settings.db_pool_size
+
+    def checked_out(self) -> int:
+        """Return how many connections are in use now."""
+        return sum(session.is_lent for session in self._sessions)
+
+    def overflow(self) -> int:
+        """Return how many connections are open beyond the size; negative: not yet opened."""
+        return sum(session.is_open for session in self._sessions) - self.size()
+
+    def cut_overdue(self) -> None:
+        """Break the connections that have been waited for beyond the request's deadline."""
+        now = time.monotonic()
+        for session in list(self._sessions):
+            session.cut_when_overdue(now)
 
     def close(self) -> None:
-        """End every connection that is not in use."""
-        self.engine.dispose()
+        """End every connection; no thread uses one any more."""
+        for session in self._sessions:
+            session.close()
+        self._sessions.clear()
 
     def _connect(self) -> psycopg2.extensions.connection:
         try:
@@ -87,7 +92,6 @@ class Database:
         except (InvalidSettings, OSError, UnicodeDecodeError) as error:
             # The variable was checked at the start: it is the file, and the next one may be well.
             reason = f"credentials file: {type(error).__name__}"
-            log.warning("database unavailable", reason=reason)
             raise DatabaseUnavailable(f"PostgreSQL cannot be asked: {reason}") from None
 
 
@@ -104,26 +108,3 @@ def _session_options(settings: Settings) -> str:
 
 def _keep_plans(_connection: object, record: pool.ConnectionPoolEntry) -> None:
     statements.keep_plans(record.info)
-
-
-def _note_time(_connection: object, record: pool.ConnectionPoolEntry) -> None:
-    record.info["rested_since"] = time.monotonic()
-
-
-def _ask_after_a_rest(
-    connection: psycopg2.extensions.connection, record: pool.ConnectionPoolEntry, _proxy: object
-) -> None:
-    rested_since = record.info.get("rested_since")
-    if rested_since is None or time.monotonic() - rested_since < _IDLE_SECONDS:
-        return
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except psycopg2.Error as error:
-        # The pool then opens another connection, and forgets every one older than this.
-        raise exc.InvalidatePoolError from error
-
-
-def _leave_demoted_primary(context: sqlalchemy.ExceptionContext) -> None:
-    if getattr(context.original_exception, "pgcode", None) == _READ_ONLY:
-        context.is_disconnect = True

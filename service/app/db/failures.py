@@ -1,58 +1,80 @@
-"""What PostgreSQL does when it fails, in words of our own: libpq's name users, hosts and values."""
+"""What went wrong in PostgreSQL, in words of our own: libpq's name users, hosts and values."""
 
 import contextlib
 import re
 from collections.abc import Iterator
 
-import structlog
+import sqlalchemy
 from sqlalchemy import exc
 
-from app.errors import DatabaseFailed, DatabaseUnavailable
+from app import errors
+from app.errors import CarthubError, DatabaseUnavailable
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-# libpq gives no SQLSTATE for a refused login: 28P01 and 28000 are known by their words.
+# libpq gives no SQLSTATE for what happens before a session: it is known by its words.
 _REFUSED_LOGIN = re.compile(r"authentication failed|role .* does not exist|not permitted to log in")
+_LOGIN_REFUSED = "login refused"
+_NONE_LEFT = "too many connections"
 _REASONS = {
-    "login refused": _REFUSED_LOGIN,
+    _LOGIN_REFUSED: _REFUSED_LOGIN,
     "connection refused": re.compile(r"Connection refused"),
+    "starting or stopping": re.compile(r"the database system is"),
     "host unknown": re.compile(r"could not translate host name"),
     "no answer in time": re.compile(r"timeout expired|timed out"),
     "certificate not trusted": re.compile(r"certificate verify failed|root certificate file"),
     "database missing": re.compile(r"database .* does not exist"),
-    "too many connections": re.compile(
-        r"too many (clients|connections)|remaining connection slots"
-    ),
+    _NONE_LEFT: re.compile(r"too many (clients|connections)|remaining connection slots"),
     "only read-only servers": re.compile(r"session is read-only"),
+}
+
+_READ_ONLY = "25006"  # a primary that was demoted: only a new connection finds the new one
+# A function, table or type that this version needs.
+_UNDEFINED = {"42883", "42P01", "42704"}
+
+
+def translated(error: exc.SQLAlchemyError) -> CarthubError:
+    """Return the error of ours that says what a caller may do about it."""
+    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    reason = reason_of(error)
+    if code in _UNDEFINED:
+        return errors.NotMigrated(f"the database lacks what this version needs: {reason}")
+    if code == _READ_ONLY:
+        return errors.ConnectionLost(f"PostgreSQL ended the connection: {reason}")
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+        # psycopg2 hands on none of the server's last words, 57P01 neither, from which one could
+        # tell that the statement was rolled back.
+        return errors.AnswerLost(f"PostgreSQL ended the connection: {reason}")
+    if isinstance(error, exc.OperationalError | exc.InterfaceError):
+        return _REFUSED_CONNECTIONS.get(reason, DatabaseUnavailable)(
+            f"PostgreSQL does not answer: {reason}"
+        )
+    # Not its text: psycopg2 quotes the statement with its values.
+    diagnosis = getattr(getattr(error, "orig", None), "diag", None)
+    constraint = getattr(diagnosis, "constraint_name", None)
+    return errors.DatabaseFailed(" ".join(filter(None, (reason, constraint))))
+
+
+_REFUSED_CONNECTIONS: dict[str, type[DatabaseUnavailable]] = {
+    _LOGIN_REFUSED: errors.LoginRefused,
+    _NONE_LEFT: errors.NoConnectionLeft,
 }
 
 
 @contextlib.contextmanager
 def unavailable_when_it_fails() -> Iterator[None]:
-    """Raise DatabaseUnavailable for what a later try may not meet again."""
+    """Raise DatabaseUnavailable for what a later try may not meet again, and leave the rest."""
     try:
         yield
-    except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
-        reason = reason_of(error)
-        log.warning("database unavailable", reason=reason)
-        raise DatabaseUnavailable(f"PostgreSQL does not answer: {reason}") from error
     except exc.DBAPIError as error:
-        if not error.connection_invalidated:
+        is_passing = isinstance(error, exc.OperationalError | exc.InterfaceError)
+        if not is_passing and not error.connection_invalidated:
             raise
-        reason = reason_of(error)
-        log.warning("database unavailable", reason=reason)
-        raise DatabaseUnavailable(f"PostgreSQL ended the connection: {reason}") from error
+        raise translated(error) from error
 
 
-@contextlib.contextmanager
-def without_values() -> Iterator[None]:
-    """Raise DatabaseFailed for a statement that was refused."""
-    # psycopg2 quotes the statement with its values, which are customers and what they buy.
-    try:
-        yield
-    except exc.DBAPIError as error:
-        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-        raise DatabaseFailed(" ".join(filter(None, (reason_of(error), constraint)))) from None
+def leave_demoted_primary(context: sqlalchemy.ExceptionContext) -> None:
+    """Give up the connection: an event of the engine."""
+    if getattr(context.original_exception, "pgcode", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def is_refused_login(error: BaseException) -> bool:

@@ -2,14 +2,16 @@ import pytest
 
 from app.db.connections import Database
 from app.db.statements import Statement
-from app.errors import DatabaseFailed
+from app.errors import NotMigrated
 from tests.support import carts
 
 _SUM = Statement("test_sum", ("integer", "text[]"), "SELECT $1 + cardinality($2)")
 
 
 @pytest.mark.parametrize("are_prepared", [True, False])
-def test_answers_are_the_same_with_and_without_plans(migrated_url: str, are_prepared: bool) -> None:
+def test_answers_are_the_same_with_and_without_plans(
+    migrated_url: str, *, are_prepared: bool
+) -> None:
     chosen = carts.settings_for(migrated_url, db_prepared_statements=are_prepared, db_pool_size=1)
     database = Database(chosen)
     for number in range(3):
@@ -26,7 +28,7 @@ def test_statement_that_cannot_be_planned_spoils_no_other(migrated_url: str) -> 
     database = Database(carts.settings_for(migrated_url, db_pool_size=1))
     for _ in range(2):
         with (
-            pytest.raises(DatabaseFailed, match="UndefinedFunction 42883"),
+            pytest.raises(NotMigrated, match="UndefinedFunction 42883"),
             database.connection() as connection,
         ):
             broken.run(connection, 1)

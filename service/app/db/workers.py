@@ -1,0 +1,177 @@
+"""The threads that use the database: a few of our own, each with a connection that it keeps.
+
+A thread takes a request only while it has a connection, so that those that have one serve all.
+What a broken connection cut off runs again from its start where nothing can have happened twice.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from app import deadlines
+from app.db import outages
+from app.db.connections import Database
+from app.db.jobs import Job, Jobs
+from app.db.outages import Outage
+from app.db.sessions import Session
+from app.errors import AnswerLost, DatabaseUnavailable
+from app.settings import Settings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+# How often requests that wait and connections that hang are looked at.
+_LOOK_SECONDS = 0.1
+# A statement that breaks its connection every time is not repeated for ever.
+_MOST_TRIES = 5
+_STOP_SECONDS = 1.0
+
+
+class Workers:
+    """Runs use cases in threads; made and used on one event loop."""
+
+    def __init__(
+        self, database: Database, settings: Settings, note_wait_seconds: Callable[[float], object]
+    ) -> None:
+        self._database = database
+        self._deadline_seconds = settings.request_deadline_seconds
+        self._patience_seconds = settings.db_pool_timeout_seconds
+        self._note_wait_seconds = note_wait_seconds
+        self._loop = asyncio.get_running_loop()
+        self._jobs = Jobs(settings.db_queue_size)
+        self._finished: deque[tuple[Job, Any, BaseException | None]] = deque()
+        self._is_woken = False
+        self._outage: Outage | None = None
+        self._stop = threading.Event()
+        self._sessions: list[Session] = []
+        self._threads = [
+            # Daemons: one that hangs in a connect must not hold up the end of the process.
+            threading.Thread(target=self._serve, name=f"database-{number}", daemon=True)
+            for number in range(settings.db_pool_size)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
+
+    async def run(self, work: Callable[[], T], *, is_repeatable: bool) -> T:
+        """Return what a use case returns, or raise what it raises.
+
+        A repeatable one runs again even if it may have happened: twice must be as good as once.
+        """
+        outage = self._outage
+        if outage is not None and outage.is_hopeless(time.monotonic()):
+            raise outage.refusal()
+        future: asyncio.Future[T] = self._loop.create_future()
+        ends_at = deadlines.ends_at(self._deadline_seconds)
+        self._jobs.put(Job(work, future, ends_at, is_repeatable))
+        return await future
+
+    def close(self) -> None:
+        """End the threads; requests that still wait are answered first."""
+        self._next_look.cancel()
+        self._stop.set()
+        for _ in self._threads:
+            self._jobs.end_one_thread()
+        ends_at = time.monotonic() + _STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, ends_at - time.monotonic()))
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        outage = self._outage
+        if outage is not None and outage.is_hopeless(now):
+            self._jobs.refuse_all(outage.refusal)
+        most_seconds = self._patience_seconds if outage is None else outage.most_seconds
+        self._jobs.refuse_overdue(now, most_seconds)
+        self._database.cut_overdue()
+        self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
+
+    def _deliver(self) -> None:
+        # Before the queue is emptied: a thread that finds it set has put its result in already.
+        self._is_woken = False
+        while self._finished:
+            job, result, error = self._finished.popleft()
+            if job.future.done():
+                continue
+            if error is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(error)
+
+    # From here on in the threads.
+
+    def _serve(self) -> None:
+        session = self._database.session()
+        self._sessions.append(session)
+        while session.is_open or self._connect(session):
+            job = self._jobs.take()
+            if job is None:
+                break
+            self._do(job, session)
+        session.close()
+
+    def _connect(self, session: Session) -> bool:
+        """Open the thread's connection, however long it takes; False when the thread shall end."""
+        failed_tries = 0
+        while not self._stop.is_set():
+            try:
+                session.open()
+            except DatabaseUnavailable as error:
+                self._note_failure(error)
+            except Exception:
+                # A thread that died would be missing for good.
+                log.exception("connecting failed")
+            else:
+                self._note_success()
+                return True
+            self._stop.wait(outages.pause_seconds(failed_tries))
+            failed_tries += 1
+        return False
+
+    def _do(self, job: Job, session: Session) -> None:
+        if job.tries == 0:
+            self._note_wait_seconds(time.monotonic() - job.queued_at)
+        job.tries += 1
+        try:
+            result = job.context.run(job.work)
+        except BaseException as error:  # noqa: BLE001 - the request raises it
+            if _runs_again(job, session, error):
+                self._jobs.put_back(job)
+            else:
+                self._finish(job, None, error)
+        else:
+            self._finish(job, result, None)
+
+    def _finish(self, job: Job, result: object, error: BaseException | None) -> None:
+        self._finished.append((job, result, error))
+        # One wake-up for all results until the loop looks: a system call each would cost more.
+        if not self._is_woken:
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._deliver)
+
+    def _note_failure(self, error: DatabaseUnavailable) -> None:
+        if any(session.is_open for session in self._sessions):
+            return
+        if self._outage is None:
+            log.warning("database unreachable", reason=str(error))
+        began_at = time.monotonic() if self._outage is None else self._outage.began_at
+        self._outage = Outage(began_at, self._patience_seconds, error)
+
+    def _note_success(self) -> None:
+        outage, self._outage = self._outage, None
+        if outage is not None:
+            log.info(
+                "database reachable again", seconds=round(time.monotonic() - outage.began_at, 3)
+            )
+
+
+def _runs_again(job: Job, session: Session, error: BaseException) -> bool:
+    is_cut_off = isinstance(error, DatabaseUnavailable) and not session.is_open
+    may_have_happened = isinstance(error, AnswerLost) and not job.is_repeatable
+    return is_cut_off and not may_have_happened and job.tries < _MOST_TRIES

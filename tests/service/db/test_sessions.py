@@ -1,0 +1,104 @@
+import math
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.db.connections import Database
+from app.errors import AnswerLost, ConnectionLost, DatabaseFailed
+from tests.support import carts
+
+
+@pytest.fixture
+def database(own_url: str) -> Iterator[Database]:
+    opened = Database(carts.settings_for(own_url))
+    with opened.connection() as connection:
+        connection.exec_driver_sql("CREATE TABLE notes (note text CHECK (note <> ''))")
+    yield opened
+    opened.close()
+
+
+def _notes(url: str) -> list[str]:
+    return [note for (note,) in carts.run_sql(url, "SELECT note FROM notes")]
+
+
+def _note(database: Database, *notes: str) -> None:
+    with database.transaction() as connection:
+        for note in notes:
+            connection.exec_driver_sql("INSERT INTO notes VALUES (%s)", (note,))
+
+
+_END = "SELECT pg_terminate_backend(pg_backend_pid())"
+
+
+def _ended(database: Database) -> None:
+    """End the session of this thread, as an administrator would."""
+    with database.connection() as connection:
+        connection.exec_driver_sql(_END)
+
+
+def _ended_in_transaction(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
+        connection.exec_driver_sql(_END)
+
+
+def _cut(database: Database) -> None:
+    """Break the connection under a statement."""
+    session = database.session()
+    with database.connection() as connection:
+        session.cut_when_overdue(math.inf)
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
+
+
+def _cut_in_transaction(database: Database) -> None:
+    session = database.session()
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
+        session.cut_when_overdue(math.inf)
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
+
+
+def _failing(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
+        raise LookupError
+
+
+def test_connection_is_kept(database: Database) -> None:
+    pids = []
+    for _ in range(2):
+        with database.connection() as connection:
+            pids.append(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+    assert pids[0] == pids[1]
+
+
+def test_transaction_happens_whole_or_not_at_all(database: Database, own_url: str) -> None:
+    _note(database, "a", "b")
+    with pytest.raises(DatabaseFailed) as refused:
+        _note(database, "canary", "")
+    assert "canary" not in str(refused.value)
+    with pytest.raises(LookupError):
+        _failing(database)
+    assert _notes(own_url) == ["a", "b"]
+    _note(database, "d")
+    assert _notes(own_url) == ["a", "b", "d"]
+
+
+@pytest.mark.parametrize("end", [_ended_in_transaction, _cut_in_transaction])
+def test_end_before_anything_could_be_committed_says_so(
+    database: Database, own_url: str, end: Callable[[Database], None]
+) -> None:
+    with pytest.raises(ConnectionLost):
+        end(database)
+    assert _notes(own_url) == []
+    _note(database, "a")
+    assert _notes(own_url) == ["a"]
+
+
+@pytest.mark.parametrize("end", [_ended, _cut])
+def test_end_under_a_statement_says_that_it_may_have_happened(
+    database: Database, end: Callable[[Database], None]
+) -> None:
+    with pytest.raises(AnswerLost):
+        end(database)
+    _note(database, "a")

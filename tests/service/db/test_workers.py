@@ -1,0 +1,118 @@
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+from starlette.testclient import TestClient
+
+from tests.support import carts
+from tests.support.carts import problem_of
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as started:
+        yield started
+
+
+@contextmanager
+def _held_up(
+    client: TestClient, url: str, pool: ThreadPoolExecutor
+) -> Iterator[Future[httpx2.Response]]:
+    """Lend an add that waits for a lock, and with it the only thread."""
+    shopper = carts.new_shopper(client)
+    assert shopper.add().status_code == 201
+    with carts.open_transaction(url) as holder:
+        holder.exec_driver_sql("SELECT 1 FROM carts FOR UPDATE")
+        waiting = pool.submit(shopper.add)
+        carts.wait_until(lambda: _gauge(client, "carthub_db_pool_checked_out") == 1)
+        yield waiting
+
+
+def _gauge(client: TestClient, name: str) -> float:
+    lines = client.get("/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+def test_full_queue_refuses_at_once(own_url: str, pool: ThreadPoolExecutor) -> None:
+    chosen = carts.settings_for(own_url, db_pool_size=1, db_queue_size=1)
+    with carts.running_client(chosen) as client:
+        first, second = carts.new_shopper(client), carts.new_shopper(client)
+        with _held_up(client, own_url, pool) as waiting:
+            answers = [pool.submit(shopper.add) for shopper in (first, second)]
+            carts.wait_until(lambda: any(answer.done() for answer in answers))
+            refused = next(answer.result() for answer in answers if answer.done())
+            assert "too many requests" in problem_of(refused, 503, "unavailable")["detail"]
+            assert refused.headers["retry-after"] == "1"
+            assert not all(answer.done() for answer in answers)
+        assert waiting.result().status_code == 201
+        assert sorted(answer.result().status_code for answer in answers) == [201, 503]
+
+
+def test_request_that_waited_too_long_is_refused_and_never_runs(
+    own_url: str, pool: ThreadPoolExecutor
+) -> None:
+    chosen = carts.settings_for(own_url, db_pool_size=1, db_pool_timeout_seconds=0.2)
+    with carts.running_client(chosen) as client:
+        shopper = carts.new_shopper(client)
+        with _held_up(client, own_url, pool) as waiting:
+            started = time.monotonic()
+            problem_of(shopper.add(), 503, "unavailable")
+            assert time.monotonic() - started < 2
+        assert waiting.result().status_code == 201
+        assert shopper.cart()["version"] == 0
+
+
+def test_deadline_ends_every_request_and_frees_its_thread(
+    own_url: str, pool: ThreadPoolExecutor
+) -> None:
+    # What the URL says wins: here PostgreSQL itself ends no statement.
+    url = f"{own_url}?options=-c%20statement_timeout%3D0"
+    chosen = carts.settings_for(
+        url, db_pool_size=1, request_deadline_seconds=1, db_statement_timeout_seconds=1,
+        db_connect_timeout_seconds=1,
+    )  # fmt: skip
+    with carts.running_client(chosen) as client:
+        other = carts.new_shopper(client)
+        with _held_up(client, own_url, pool) as waiting:
+            queued = pool.submit(other.add)
+            problem_of(waiting.result(), 504, "deadline-exceeded")
+            # It had not begun: it can be sent again without a thought.
+            problem_of(queued.result(), 503, "unavailable")
+            assert client.get("/health/live").status_code == 200
+            carts.wait_until(lambda: other.add().status_code == 201)
+        assert other.cart()["version"] == 1
+
+
+def test_gauges_count_connections(own_url: str, pool: ThreadPoolExecutor) -> None:
+    with carts.running_client(carts.settings_for(own_url, db_pool_size=1)) as client:
+        with _held_up(client, own_url, pool):
+            assert _gauge(client, "carthub_db_pool_size") == 1
+            assert _gauge(client, "carthub_db_pool_overflow") == 0
+            # The health check has a connection of its own.
+            assert client.get("/health").status_code == 200
+            assert _gauge(client, "carthub_db_pool_overflow") == 1
+        carts.wait_until(lambda: _gauge(client, "carthub_db_pool_checked_out") == 0)
+
+
+def test_statement_that_breaks_every_connection_is_given_up(own_url: str) -> None:
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shopper = carts.new_shopper(client)
+        shopper.add()
+        carts.run_sql(own_url, "CREATE SEQUENCE tries")
+        carts.run_sql(
+            own_url,
+            "CREATE OR REPLACE FUNCTION cart_tag_v1(p_cart carts) RETURNS text LANGUAGE plpgsql"
+            " AS $$ BEGIN PERFORM nextval('tries'), pg_terminate_backend(pg_backend_pid());"
+            " RETURN 'x'; END $$",
+        )
+        problem_of(client.get(shopper.path), 503, "unavailable")
+        assert carts.run_sql(own_url, "SELECT last_value FROM tries") == [(5,)]
+        # Nobody else suffers from it for long.
+        problem_of(
+            client.get("/api/v1/orders/00000000-0000-4000-8000-000000000000"),
+            404,
+            "order-not-found",
+        )
