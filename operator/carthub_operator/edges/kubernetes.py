@@ -5,6 +5,7 @@ Every request has a timeout, none is retried here: the work queue comes again, w
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +23,14 @@ Manifest = dict[str, Any]
 # Verb, kind, HTTP status (0: no answer), seconds.
 OnCall = Callable[[str, str, int, float], None]
 
-APPLY = "application/apply-patch+yaml"
+# With a charset the client leaves a body as it is.
+APPLY = "application/apply-patch+yaml; charset=utf-8"
 MERGE = "application/merge-patch+json"
 # Nothing has this version: an object that exists answers 409, one that does not is created.
 _NO_VERSION = "1"
 _PAGE = 500
+# What YAML takes as it stands: printable ASCII, and all that JSON needs two escapes for.
+_ESCAPED = re.compile("[^\x20-\x7e\U00010000-\U0010ffff]")
 _FIELD_MANAGER = ("fieldManager", names.FIELD_MANAGER)
 
 
@@ -187,7 +191,7 @@ class KubernetesCluster:
         path = kind.path(namespace=metadata["namespace"], name=metadata["name"])
         asked = [("fieldManager", field_manager), ("force", "true"), *query]
         return self._call(
-            "PATCH", kind, path + subresource, asked, body=manifest, content_type=APPLY
+            "PATCH", kind, path + subresource, asked, body=_yaml(manifest), content_type=APPLY
         )
 
     def _call(
@@ -197,7 +201,7 @@ class KubernetesCluster:
         path: str,
         query: list[tuple[str, str]] | None = None,
         *,
-        body: Manifest | None = None,
+        body: Manifest | bytes | None = None,
         content_type: str = "application/json",
     ) -> Manifest:
         started, status = time.monotonic(), 0
@@ -222,6 +226,15 @@ class KubernetesCluster:
             self._on_call(method, kind.name, status, time.monotonic() - started)
         result: Manifest = answer
         return result
+
+
+def _yaml(manifest: Manifest) -> bytes:
+    """Return a manifest as JSON that is YAML too, which is what the API server takes it for.
+
+    JSON writes a character beyond U+FFFF as two escapes, and YAML refuses each of them.
+    """
+    text = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:

@@ -79,6 +79,27 @@ def test_creating_makes_an_object_and_never_touches_one_that_is_there(
     assert cluster.get(SERVICE, namespace, "one") == made
 
 
+# Each of them is legal in an annotation: beyond U+FFFF, C1 controls, and what YAML reads otherwise.
+TEXTS = [
+    "\U0001f6d2 cart",
+    "\x7f\x85\x9f",
+    "\u2028\ufeff\ufffe",
+    '\t\n\\ud83d "quoted"',
+    "é",
+    "- a: b",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+def test_any_text_arrives_as_it_was_sent(
+    cluster: KubernetesCluster, namespace: str, text: str
+) -> None:
+    wanted = _service(namespace)
+    wanted["metadata"]["annotations"] = {"text": text}
+
+    assert cluster.create(wanted)["metadata"]["annotations"] == {"text": text}
+
+
 def test_applying_needs_the_same_object(cluster: KubernetesCluster, namespace: str) -> None:
     uid = cluster.create(_service(namespace))["metadata"]["uid"]
     other = "7c1e9f0a-0000-4000-8000-000000000001"
