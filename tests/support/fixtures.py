@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from carthub_dev.control_plane import ControlPlane
     from carthub_dev.database import DatabaseServer
 
-__all__ = ["aws_server", "control_plane", "control_plane_tools", "database_server", "ledger"]
+__all__ = [
+    "aws_server",
+    "control_plane",
+    "control_plane_tools",
+    "database_server",
+    "ledger",
+    "load_generator",
+]
 
 start_times = pytest.StashKey[dict[str, float]]()
 
@@ -42,6 +49,11 @@ def ledger() -> Iterator[Ledger]:
 @pytest.fixture(scope="session")
 def control_plane_tools() -> None:
     """For tests that start a control plane of their own: its binaries are built before any test."""
+
+
+@pytest.fixture(scope="session")
+def load_generator() -> None:
+    """For tests that send the load of the benchmark: it is built before any test."""
 
 
 @pytest.fixture(scope="session")

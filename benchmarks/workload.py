@@ -1,0 +1,127 @@
+"""What clients ask for: the mix of requests, over carts that are chosen evenly.
+
+Customers and products are numbers written as text, because pgbench can draw nothing else.
+Product 1 is the one whose quantity is set; adds go to the others, one piece each. So the pieces
+of the other products tell how many adds there were, whatever was set in between.
+"""
+
+import base64
+import enum
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+CARTS = "/api/v1/cart"
+ITEMS = f"{CARTS}/items"
+CHECKOUT = f"{CARTS}/checkout"
+
+SET_PRODUCT = 1
+MAX_SET_QUANTITY = 9
+UNIT_PRICE = "9.50"
+CURRENCY = "EUR"
+CURRENCY_DECIMALS = 2
+
+
+class Kind(enum.StrEnum):
+    """A request of the mix."""
+
+    READ = "read"
+    ADD = "add"
+    SET = "set"
+    CHECKOUT = "checkout"
+
+
+# Parts of a hundred.
+MIX: Mapping[Kind, int] = {Kind.READ: 70, Kind.ADD: 25, Kind.SET: 4, Kind.CHECKOUT: 1}
+
+EXPECTED: Mapping[Kind, frozenset[int]] = {
+    Kind.READ: frozenset({200}),
+    Kind.ADD: frozenset({201}),
+    # A cart that was checked out, and opened again by an add, has no product 1.
+    Kind.SET: frozenset({200, 404}),
+    # A cart that was checked out and not opened again is empty.
+    Kind.CHECKOUT: frozenset({201, 409}),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many carts there are, and how many lines each has at the start."""
+
+    carts: int
+    lines: int
+
+    @property
+    def added_products(self) -> tuple[int, int]:
+        """The first and last product that adds go to; one line grows a second one."""
+        return SET_PRODUCT + 1, max(SET_PRODUCT + 1, self.lines)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request."""
+
+    kind: Kind
+    method: str
+    path: str
+    body: Mapping[str, object] | None
+
+
+def calls(size: Size, seed: int) -> Iterator[Call]:
+    """Yield requests without end, the same ones for the same seed."""
+    # Reproducible on purpose, and no secret depends on it.
+    chosen = random.Random(seed)  # noqa: S311
+    kinds, weights = list(MIX), list(MIX.values())
+    while True:
+        kind = chosen.choices(kinds, weights)[0]
+        yield _call(kind, str(chosen.randint(1, size.carts)), size, chosen)
+
+
+def targets(
+    found: Iterator[Call],
+    count: int,
+    *,
+    bases: Sequence[str],
+    headers: Mapping[str, str],
+) -> Iterator[str]:
+    """Yield requests as vegeta reads them, to each of the base URLs in turn."""
+    common = {name: [value] for name, value in headers.items()}
+    with_body = {**common, "Content-Type": ["application/json"]}
+    for number in range(count):
+        call = next(found)
+        target: dict[str, object] = {
+            "method": call.method,
+            "url": bases[number % len(bases)] + call.path,
+            "header": common if call.body is None else with_body,
+        }
+        if call.body is not None:
+            target["body"] = base64.b64encode(json.dumps(call.body).encode()).decode()
+        yield json.dumps(target)
+
+
+def kind_of(method: str, path: str) -> Kind:
+    """Return what a request of this workload asked for."""
+    if method == "POST":
+        return Kind.CHECKOUT if path == CHECKOUT else Kind.ADD
+    return Kind.READ if method == "GET" else Kind.SET
+
+
+def _call(kind: Kind, customer: str, size: Size, chosen: random.Random) -> Call:
+    if kind is Kind.READ:
+        return Call(kind, "GET", f"{CARTS}/{customer}", None)
+    if kind is Kind.SET:
+        path = f"{CARTS}/{customer}/items/{SET_PRODUCT}"
+        return Call(kind, "PUT", path, {"quantity": chosen.randint(1, MAX_SET_QUANTITY)})
+    if kind is Kind.CHECKOUT:
+        return Call(kind, "POST", CHECKOUT, {"customer_id": customer})
+    product = chosen.randint(*size.added_products)
+    line = {
+        "customer_id": customer,
+        "product_id": str(product),
+        "name": f"Product {product}",
+        "unit_price": UNIT_PRICE,
+        "currency": CURRENCY,
+        "quantity": 1,
+    }
+    return Call(kind, "POST", ITEMS, line)

@@ -1,0 +1,75 @@
+import base64
+import itertools
+import json
+from collections import Counter
+
+import pytest
+
+from benchmarks import workload
+from benchmarks.workload import Kind, Size
+
+_SIZE = Size(carts=50, lines=3)
+
+
+def _some(count: int, *, size: Size = _SIZE, seed: int = 1) -> list[workload.Call]:
+    return list(itertools.islice(workload.calls(size, seed), count))
+
+
+def test_requests_come_in_the_proportions_of_the_mix() -> None:
+    found = Counter(call.kind for call in _some(20_000))
+
+    for kind, percent in workload.MIX.items():
+        assert found[kind] / 200 == pytest.approx(percent, rel=0.2)
+
+
+def test_the_same_seed_asks_the_same_and_another_one_does_not() -> None:
+    assert _some(100) == _some(100)
+    assert _some(100) != _some(100, seed=2)
+
+
+@pytest.mark.parametrize("lines", [1, 2, 100])
+def test_adds_and_sets_never_meet_on_a_product(lines: int) -> None:
+    found = _some(5_000, size=Size(carts=5, lines=lines))
+
+    added = {call.body["product_id"] for call in found if call.kind is Kind.ADD and call.body}
+    set_to = {call.path.rpartition("/")[2] for call in found if call.kind is Kind.SET}
+
+    assert set_to == {"1"}
+    assert added <= {str(number) for number in range(2, max(2, lines) + 1)}
+
+
+def test_customers_are_those_that_the_database_has() -> None:
+    read = {call.path.rpartition("/")[2] for call in _some(5_000) if call.kind is Kind.READ}
+
+    assert read == {str(number) for number in range(1, _SIZE.carts + 1)}
+
+
+def test_targets_go_to_each_worker_in_turn_with_the_common_headers() -> None:
+    bases = ["http://127.0.0.1:1", "http://127.0.0.1:2"]
+
+    lines = workload.targets(
+        workload.calls(_SIZE, 1), 200, bases=bases, headers={"Authorization": "Bearer x"}
+    )
+    found = [json.loads(line) for line in lines]
+
+    assert [one["url"].startswith(bases[number % 2]) for number, one in enumerate(found)] == [
+        True
+    ] * 200
+    assert all(one["header"]["Authorization"] == ["Bearer x"] for one in found)
+
+
+def test_a_target_has_its_body_and_type_only_when_there_is_one() -> None:
+    lines = workload.targets(workload.calls(_SIZE, 1), 200, bases=["http://a"], headers={})
+
+    for found in map(json.loads, lines):
+        if found["method"] == "GET":
+            assert "body" not in found
+            assert found["header"] == {}
+        else:
+            assert json.loads(base64.b64decode(found["body"]))
+            assert found["header"] == {"Content-Type": ["application/json"]}
+
+
+def test_the_kind_of_a_request_is_known_from_its_method_and_path() -> None:
+    for call in _some(500):
+        assert workload.kind_of(call.method, call.path) is call.kind
