@@ -46,7 +46,7 @@ test: $(READY) ## All tests
 
 .PHONY: faults
 faults: $(READY) ## The fault tests at full size, which takes a good while; `make test` has their short form
-	@CARTHUB_FAULTS=full $(BIN)/python -m pytest -m faults --timeout 3600 -s $(PYTEST_ARGS)
+	@CARTHUB_FAULTS=full $(BIN)/python -m pytest -m faults -s $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(READY) ## What a request costs beside a tutorial's service and pgbench; BENCH_ARGS="--short"
