@@ -13,10 +13,10 @@ from app.api import (
     documentation,
     info_routes,
     middleware,
-    openapi,
     order_routes,
     problems,
 )
+from app.api.application import Application
 from app.api.dependencies import Service
 from app.api.health import DatabaseHealth, Readiness
 from app.cart import rules
@@ -34,7 +34,8 @@ _DESCRIPTION = (
 
 def create_app(given: settings.Settings | None = None) -> FastAPI:
     """Return the application; without settings it reads the environment when it starts."""
-    application = FastAPI(
+    application = Application(
+        (cart_routes.router, order_routes.router, info_routes.router),
         title="Carthub",
         summary="Shopping carts",
         description=_DESCRIPTION,
@@ -45,9 +46,6 @@ def create_app(given: settings.Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan(given),
     )
-    application.openapi = lambda: openapi.document(application)  # type: ignore[method-assign] # FastAPI's way to extend it
-    for router in (info_routes.router, cart_routes.router, order_routes.router):
-        application.include_router(router)
     documentation.register(application)
     problems.register(application)
     application.add_middleware(middleware.Observed)

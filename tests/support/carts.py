@@ -105,6 +105,12 @@ def problem_of(answer: httpx2.Response, status: int, code: str) -> dict[str, Any
     return document
 
 
+def metric(client: TestClient, sample: str) -> float:
+    """Return a sample of /metrics by its name and labels."""
+    lines = client.get("/metrics").text.splitlines()
+    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{sample} "))
+
+
 def service_environment(url: str, **chosen: str) -> dict[str, str]:
     """Return the environment of a service process, free ports unless said otherwise."""
     return {

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Body, Request, Response
 
 from app.api import requests, responses
 from app.api.dependencies import CustomerId, IfMatch, ProductId, RunningService
+from app.api.direct import DirectRoute
 from app.api.openapi import CART_HEADERS, answers
 from app.api.schemas import AddItem, Cart, ChangedCart, Checkout, Order, SetQuantity
 from app.cart.service import EMPTY_TAG, CartVersion, NewLine
 
-router = APIRouter(tags=["cart"], route_class=requests.JsonRoute)
+router = APIRouter(tags=["cart"], route_class=DirectRoute)
 
 _CARTS = "/api/v1/cart"
 

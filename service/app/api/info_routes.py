@@ -7,10 +7,11 @@ from starlette.exceptions import HTTPException
 
 from app.api import problems
 from app.api.dependencies import RunningService
+from app.api.direct import DirectRoute
 from app.api.openapi import answers
 from app.api.schemas import Alive, Health, Information
 
-router = APIRouter(tags=["service"])
+router = APIRouter(tags=["service"], route_class=DirectRoute)
 
 
 @router.get("/", summary="Service information", response_model=Information)

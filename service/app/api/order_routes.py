@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Response
 
 from app.api import responses
 from app.api.dependencies import RunningService
+from app.api.direct import DirectRoute
 from app.api.openapi import answers
 from app.api.schemas import Order
 
-router = APIRouter(tags=["orders"])
+router = APIRouter(tags=["orders"], route_class=DirectRoute)
 
 
 @router.get(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -84,6 +84,7 @@ def problem(
     )
 
 
+# The handlers are async because Starlette would call others in a thread.
 def register(app: FastAPI) -> None:
     """Answer every error of the application with a problem document."""
     app.add_exception_handler(errors.Refusal, _refused)
@@ -91,6 +92,16 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """Return the answer that the application has for an error, or raise it again."""
+    handlers = request.app.exception_handlers
+    for kind in type(error).__mro__:
+        if kind in handlers:
+            answer: Response = await handlers[kind](request, error)
+            return answer
+    raise error
 
 
 def internal_error(request: Request) -> JSONResponse:
@@ -118,7 +129,7 @@ def unavailable(
     )
 
 
-def _refused(request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.Refusal)  # noqa: S101 - registered for it
     status = next(status for kind, status in _STATUSES if isinstance(error, kind))
     details, headers = [], {}
@@ -138,13 +149,13 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def _unavailable(request: Request, error: Exception) -> JSONResponse:
+async def _unavailable(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.DatabaseUnavailable)  # noqa: S101 - registered for it
     log.warning("database unavailable", reason=str(error))
     return unavailable(request, error.detail)
 
 
-def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     details = [
         {
@@ -168,12 +179,12 @@ def _pointer(location: Sequence[str | int]) -> str:
     return "/".join(("#", *escaped))
 
 
-def _bad_request(request: Request, error: Exception) -> JSONResponse:
+async def _bad_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, BadRequest)  # noqa: S101 - registered for it
     return problem(request, error.status, error.code, str(error))
 
 
-def _http_error(request: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     path = request.url.path
     if error.status_code == 404:  # noqa: PLR2004 - the status is its own name

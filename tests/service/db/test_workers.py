@@ -27,13 +27,8 @@ def _held_up(
     with carts.open_transaction(url) as holder:
         holder.exec_driver_sql("SELECT 1 FROM carts FOR UPDATE")
         waiting = pool.submit(shopper.add)
-        carts.wait_until(lambda: _gauge(client, "carthub_db_pool_checked_out") == 1)
+        carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_checked_out") == 1)
         yield waiting
-
-
-def _gauge(client: TestClient, name: str) -> float:
-    lines = client.get("/metrics").text.splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
 def test_full_queue_refuses_at_once(own_url: str, pool: ThreadPoolExecutor) -> None:
@@ -89,12 +84,12 @@ def test_deadline_ends_every_request_and_frees_its_thread(
 def test_gauges_count_connections(own_url: str, pool: ThreadPoolExecutor) -> None:
     with carts.running_client(carts.settings_for(own_url, db_pool_size=1)) as client:
         with _held_up(client, own_url, pool):
-            assert _gauge(client, "carthub_db_pool_size") == 1
-            assert _gauge(client, "carthub_db_pool_overflow") == 0
+            assert carts.metric(client, "carthub_db_pool_size") == 1
+            assert carts.metric(client, "carthub_db_pool_overflow") == 0
             # The health check has a connection of its own.
             assert client.get("/health").status_code == 200
-            assert _gauge(client, "carthub_db_pool_overflow") == 1
-        carts.wait_until(lambda: _gauge(client, "carthub_db_pool_checked_out") == 0)
+            assert carts.metric(client, "carthub_db_pool_overflow") == 1
+        carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_checked_out") == 0)
 
 
 def test_statement_that_breaks_every_connection_is_given_up(own_url: str) -> None:
