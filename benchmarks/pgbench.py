@@ -26,7 +26,7 @@ from benchmarks.workload import (
     Kind,
     Size,
 )
-from carthub_dev.database import program
+from carthub_dev.postgres import program
 
 # More threads would count the transactions of a script without a lock, and lose some.
 _THREADS = "1"

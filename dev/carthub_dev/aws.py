@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import boto3
@@ -16,6 +15,7 @@ from botocore.config import Config
 from carthub_dev import ports, probe
 from carthub_dev.errors import ProcessEnded
 from carthub_dev.ledger import Ledger
+from carthub_dev.part import Part
 from carthub_dev.processes import Process
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ ENVIRONMENT = {
 _READY_SECONDS = 60.0
 
 
-class AwsServer:
-    """moto's server on a free port of an address; a context manager."""
+class AwsServer(Part):
+    """moto's server on a free port of an address."""
 
     def __init__(
         self,
@@ -68,15 +68,7 @@ class AwsServer:
 
     def secrets_manager(self) -> "SecretsManagerClient":
         """Return a Secrets Manager client for this server."""
-        client: SecretsManagerClient = boto3.client(
-            "secretsmanager",
-            endpoint_url=self.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-            config=Config(proxies={}, retries={"total_max_attempts": 1}),
-        )
-        return client
+        return secrets_manager(self.endpoint_url)
 
     def put_secret(self, secret_id: str, value: Mapping[str, object] | str) -> str:
         """Create a secret and return its ARN; text is stored as it is, for broken secrets."""
@@ -133,17 +125,6 @@ class AwsServer:
             self._process = None
         self._ledger.remove_directory(self.folder)
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _process_on(self, port: int) -> Process:
         self.port = port
         return Process(
@@ -158,6 +139,19 @@ class AwsServer:
 
     def _answers(self) -> bool:
         return probe.answers(f"{self.endpoint_url}/moto-api/")
+
+
+def secrets_manager(endpoint_url: str) -> "SecretsManagerClient":
+    """Return a Secrets Manager client for a server of ours, whatever the environment names."""
+    client: SecretsManagerClient = boto3.client(
+        "secretsmanager",
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+        config=Config(proxies={}, retries={"total_max_attempts": 1}),
+    )
+    return client
 
 
 def _text(value: Mapping[str, object] | str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from carthub_dev import image_store, node_config, packages, pause, toolchain
@@ -13,6 +12,7 @@ from carthub_dev.kubernetes_flags import ControlPlaneOptions
 from carthub_dev.ledger import Ledger
 from carthub_dev.network import Network
 from carthub_dev.node import Node
+from carthub_dev.part import Part
 
 MAX_NODES = 3
 
@@ -42,8 +42,8 @@ def build_binaries() -> None:
         toolchain.tool_set(tools).binary(binary)
 
 
-class Cluster:
-    """One to three real nodes and everything they need; a context manager.
+class Cluster(Part):
+    """One to three real nodes and everything they need.
 
     `host_names` are names that the cluster's DNS answers with the host's address.
     """
@@ -53,7 +53,7 @@ class Cluster:
             raise ValueError(f"nodes is {nodes}, must be 1 to {MAX_NODES}")
         packages.ensure(packages.NODE, "to run nodes")
         self._ledger = ledger
-        self._foreign = {entry.id for entry in ledger.entries()}
+        self._foreign = ledger.ids()
         self._logs = ledger.make_directory("network")
         self.network = Network.create(ledger, self._logs)
         plan = self.network.plan
@@ -106,22 +106,9 @@ class Cluster:
 
     def close(self) -> None:
         """Remove everything that this cluster has started; what else the ledger has stays."""
-        for entry in reversed(self._ledger.entries()):
-            if entry.id not in self._foreign:
-                self._ledger.remove(entry)
+        self._ledger.remove_all_but(self._foreign)
         self.plane.close()
         own = [self.network.fabric, *(self.addons.processes.values() if self.addons else ())]
         for process in (*own, *(part for node in self.nodes for part in node.processes)):
             # Gone already: this buries it.
             process.terminate()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -8,22 +8,22 @@ import os
 import ssl
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from carthub_dev import audit, kubernetes_flags, pki, ports, probe, toolchain
 from carthub_dev.errors import ProcessEnded
 from carthub_dev.kubernetes_flags import ControlPlaneOptions
 from carthub_dev.ledger import Ledger
+from carthub_dev.part import Part
 from carthub_dev.processes import Process
 
 _READY_SECONDS = 60.0
 
 
-class ControlPlane:
+class ControlPlane(Part):
     """etcd, kube-apiserver, kube-controller-manager and perhaps kube-scheduler.
 
-    A context manager. `authority` signs kubelets and users, `front_proxy_authority` is the one
+    `authority` signs kubelets and users, `front_proxy_authority` is the one
     that aggregated API servers trust.
     """
 
@@ -125,17 +125,6 @@ class ControlPlane:
                 process.terminate()
         self._controllers, self._api_server, self._etcd = [], None, None
         self._ledger.remove_directory(self.folder)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _start_all(self) -> None:
         self.folder = self._ledger.make_directory("kubernetes")

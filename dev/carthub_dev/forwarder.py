@@ -5,8 +5,9 @@ import selectors
 import socket
 import socketserver
 import threading
-from types import TracebackType
 from typing import Self
+
+from carthub_dev.part import Part
 
 _CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 60.0
@@ -14,7 +15,7 @@ _CHUNK_BYTES = 65536
 _MAX_CONNECTIONS = 64
 
 
-class Forwarder:
+class Forwarder(Part):
     """Forwards TCP from a port of this machine; at most 64 connections at once."""
 
     def __init__(self, target: tuple[str, int], *, preferred_port: int = 0) -> None:
@@ -37,17 +38,6 @@ class Forwarder:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class _Server(socketserver.ThreadingTCPServer):

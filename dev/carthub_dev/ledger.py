@@ -150,6 +150,16 @@ class Ledger:
         """Return what is recorded and not struck out, oldest first."""
         return _read(self._file)[1]
 
+    def ids(self) -> frozenset[str]:
+        """Return what names the entries there are now, for `remove_all_but`."""
+        return frozenset(entry.id for entry in self.entries())
+
+    def remove_all_but(self, kept: frozenset[str]) -> None:
+        """Remove what was recorded since `ids` was asked, newest first."""
+        for entry in reversed(self.entries()):
+            if entry.id not in kept:
+                self.remove(entry)
+
     def clean(self) -> None:
         """Remove everything, newest first; twice is as good as once.
 

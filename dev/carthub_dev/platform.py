@@ -5,7 +5,6 @@ that everybody builds, the operator from `deploy/operator` as a user applies it.
 """
 
 import concurrent.futures
-from types import TracebackType
 from typing import Self, TypeVar
 
 import yaml
@@ -13,13 +12,14 @@ import yaml
 from carthub_dev import cluster, manifests, packages, paths
 from carthub_dev.aws import AwsServer
 from carthub_dev.cluster import Cluster
-from carthub_dev.database import DATABASE
 from carthub_dev.database_tls import HOST_NAME, TlsDatabase
 from carthub_dev.errors import NotReady, PlatformError
 from carthub_dev.images import BuiltImage, build_images
 from carthub_dev.kubectl import Kubectl, KubectlFailed
 from carthub_dev.ledger import Ledger
+from carthub_dev.logins import DATABASE
 from carthub_dev.manifests import DatabaseFacts
+from carthub_dev.part import Part
 from carthub_dev.processes import wait_until
 from carthub_dev.steps import Silent, Steps
 
@@ -33,14 +33,14 @@ _KNOWN_SECONDS = 30.0
 _Part = TypeVar("_Part")
 
 
-class Platform:
-    """Everything that a CartService needs around it; a context manager."""
+class Platform(Part):
+    """Everything that a CartService needs around it."""
 
     def __init__(self, ledger: Ledger, *, nodes: int = 1, steps: Steps | None = None) -> None:
         self._ledger = ledger
         self._steps = steps or Silent()
         self._nodes = nodes
-        self._foreign = {entry.id for entry in ledger.entries()}
+        self._foreign = ledger.ids()
         self._pool = concurrent.futures.ThreadPoolExecutor(thread_name_prefix="platform")
         self._cluster: Cluster | None = None
         self._database: TlsDatabase | None = None
@@ -151,27 +151,12 @@ class Platform:
     def close(self) -> None:
         """Remove everything that this platform has started."""
         # What still starts fails for want of its parts; what it made meanwhile goes after.
-        self._remove()
+        self._ledger.remove_all_but(self._foreign)
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._remove()
+        self._ledger.remove_all_but(self._foreign)
         for part in (self._cluster, self._database, self._aws):
             if part is not None:
                 part.close()
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _knows_cart_services(self) -> bool:
         # Not `kubectl wait`: it fails on a definition that has no conditions yet.
@@ -180,11 +165,6 @@ class Platform:
         except KubectlFailed:
             return False
         return True
-
-    def _remove(self) -> None:
-        for entry in reversed(self._ledger.entries()):
-            if entry.id not in self._foreign:
-                self._ledger.remove(entry)
 
 
 def _started(part: _Part | None, what: str) -> _Part:

@@ -230,3 +230,14 @@ def test_start_time_of_a_gone_process_is_none() -> None:
     assert removal.start_time(gone.pid) is None
     assert removal.start_time(os.getpid()) is not None
     assert not psutil.pid_exists(gone.pid)
+
+
+def test_only_what_came_later_is_removed(own_ledger: Ledger) -> None:
+    earlier = own_ledger.make_directory("earlier")
+    kept = own_ledger.ids()
+    later = own_ledger.make_directory("later")
+
+    own_ledger.remove_all_but(kept)
+
+    assert (earlier.exists(), later.exists()) == (True, False)
+    assert own_ledger.ids() == kept
