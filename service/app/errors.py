@@ -15,6 +15,8 @@ CarthubError
     ├── Invalid            422: the request can never work
     ├── NotFound           404
     ├── StateConflict      409: not with the cart as it is now
+    │   └── InFlight       409: the same request is at work, try again later
+    ├── KeyReused          422: an Idempotency-Key of another request
     └── PreconditionFailed 412: the cart is not the version that was named
 """
 
@@ -102,3 +104,11 @@ class StateConflict(Refusal):
 
 class PreconditionFailed(Refusal):
     """The cart has changed since the version that the request names."""
+
+
+class InFlight(StateConflict):
+    """The first request with this Idempotency-Key has not ended yet."""
+
+
+class KeyReused(Refusal):
+    """The Idempotency-Key belongs to a request that is not the same."""

@@ -1,9 +1,11 @@
 """The only wiring: settings -> database -> use cases -> HTTP. Importing it reads nothing."""
 
+import asyncio
 import contextlib
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import timedelta
+from typing import NoReturn
 
 from fastapi import FastAPI
 
@@ -20,9 +22,11 @@ from app.api.application import Application
 from app.api.dependencies import Service
 from app.api.health import DatabaseHealth, Readiness
 from app.cart import rules
+from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService
 from app.db.connections import Database
 from app.db.workers import Workers
+from app.housekeeping import Housekeeping
 from app.migrations import command
 from app.telemetry import Metrics
 
@@ -84,19 +88,29 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
         default_currency=chosen.cart_currency,
     )
     workers = Workers(database, chosen, metrics.pool_wait.observe)
+    housekeeping = _begun(Housekeeping(database, workers, metrics), chosen.housekeeping_seconds)
     try:
         yield Service(
             settings=chosen,
             carts=CartService(database, limits),
+            once=OnceOnly(database, wait=timedelta(seconds=chosen.idempotency_wait_seconds)),
             metrics=metrics,
             workers=workers,
             health=health,
             readiness=Readiness(),
         )
     finally:
+        if housekeeping is not None:
+            housekeeping.cancel()
         health.close()
         workers.close()
         database.close()
+
+
+def _begun(housekeeping: Housekeeping, interval_seconds: float) -> asyncio.Task[NoReturn] | None:
+    if not interval_seconds:
+        return None
+    return asyncio.get_running_loop().create_task(housekeeping.run(interval_seconds))
 
 
 def _checked(database: Database) -> Mapping[str, str]:

@@ -71,6 +71,16 @@ class Settings(BaseSettings):
     termination_log: Path = Field(
         default=Path("/dev/termination-log"), description="Where `migrate` says why it failed"
     )
+    idempotency_wait_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        description="How long a request waits for the first one with its Idempotency-Key",
+    )
+    housekeeping_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="How often carts expire and old idempotency keys are forgotten; 0: never",
+    )
     cart_currency: str | None = Field(
         default=None, pattern=r"^[A-Z]{3}$", description="Currency of an add that names none"
     )

@@ -45,6 +45,14 @@ class Metrics:
         self.checkouts = Counter(
             "carthub_checkouts", "Orders made of carts", registry=self.registry
         )
+        self.carts_expired = Counter(
+            "carthub_carts_expired",
+            "Carts that nobody came back to",
+            registry=self.registry,
+        )
+        self.replays = Counter(
+            "carthub_replays", "Requests that an idempotency key answered", registry=self.registry
+        )
         self.refusals = Counter(
             "carthub_refusals",
             "Requests refused, by the problem's code",

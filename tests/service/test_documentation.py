@@ -19,6 +19,7 @@ _OPERATIONS = {
     },
     ("delete", "/api/v1/cart/{customer_id}"): {"204", "400", "412", "422", "503"},
     ("post", "/api/v1/cart/checkout"): {"201", "400", "409", "412", "415", "422", "503"},
+    ("get", "/api/v1/orders"): {"200", "422", "503"},
     ("get", "/api/v1/orders/{order_id}"): {"200", "404", "422", "503"},
 }  # fmt: skip
 

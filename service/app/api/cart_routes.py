@@ -4,11 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from app.api import requests, responses
+from app.api import idempotency, requests, responses
 from app.api.dependencies import CustomerId, IfMatch, ProductId, RunningService
 from app.api.direct import DirectRoute
-from app.api.openapi import CART_HEADERS, answers
+from app.api.idempotency import IdempotencyKey
+from app.api.openapi import CART_HEADERS, REPLAYED, answers
 from app.api.schemas import AddItem, Cart, ChangedCart, Checkout, Order, SetQuantity
+from app.cart.idempotency import Kept
 from app.cart.service import EMPTY_TAG, CartVersion, NewLine
 
 router = APIRouter(tags=["cart"], route_class=DirectRoute)
@@ -39,16 +41,22 @@ async def get_cart(request: Request, customer_id: CustomerId, service: RunningSe
     summary="Add item to cart",
     status_code=201,
     response_model=ChangedCart,
-    responses=answers(400, 409, 412, 415, 422, 503, success={201: CART_HEADERS}),
+    responses=answers(400, 409, 412, 415, 422, 503, success={201: {**CART_HEADERS, **REPLAYED}}),
 )
 async def add_item(
-    body: Annotated[AddItem, Body()], tags: IfMatch, service: RunningService
+    body: Annotated[AddItem, Body()], tags: IfMatch, asked: IdempotencyKey, service: RunningService
 ) -> Response:
     """Add pieces of a product; one that is in the cart grows, and takes the price of this add."""
     line = NewLine(body.product_id, body.name, body.unit_price, body.currency, body.quantity)
-    changed = await service.run(service.carts.add_item, body.customer_id, line, tags)
-    service.metrics.items_added.inc(body.quantity)
-    return _changed(changed, 201)
+
+    def act() -> Kept:
+        changed = service.carts.add_item(body.customer_id, line, tags)
+        return Kept(201, changed.document, _tag_of(changed))
+
+    kept = await idempotency.answered(service, asked, body.customer_id, act)
+    if not kept.is_replayed:
+        service.metrics.items_added.inc(body.quantity)
+    return idempotency.response(kept)
 
 
 @router.put(
@@ -111,18 +119,27 @@ async def clear_cart(customer_id: CustomerId, tags: IfMatch, service: RunningSer
         415,
         422,
         503,
-        success={201: {"Location": {"schema": {"type": "string"}}}},
+        success={201: {"Location": {"schema": {"type": "string"}}, **REPLAYED}},
     ),
 )
 async def check_out(
-    body: Annotated[Checkout, Body()], tags: IfMatch, service: RunningService
+    body: Annotated[Checkout, Body()], tags: IfMatch, asked: IdempotencyKey, service: RunningService
 ) -> Response:
     """Make the cart an order, once. With `expected_total` only at the price the customer saw."""
-    order = await service.run(service.carts.check_out, body.customer_id, body.expected_total, tags)
-    service.metrics.checkouts.inc()
-    location = f"/api/v1/orders/{order.order_id}"
-    return responses.json_document(order.document, 201, headers={"Location": location})
+
+    def act() -> Kept:
+        order = service.carts.check_out(body.customer_id, body.expected_total, tags)
+        return Kept(201, order.document, {"Location": f"/api/v1/orders/{order.order_id}"})
+
+    kept = await idempotency.answered(service, asked, body.customer_id, act)
+    if not kept.is_replayed:
+        service.metrics.checkouts.inc()
+    return idempotency.response(kept)
 
 
-def _changed(found: CartVersion, status: int = 200) -> Response:
-    return responses.json_document(found.document, status, headers={"ETag": f'"{found.tag}"'})
+def _changed(found: CartVersion) -> Response:
+    return responses.json_document(found.document, headers=_tag_of(found))
+
+
+def _tag_of(found: CartVersion) -> dict[str, str]:
+    return {"ETag": f'"{found.tag}"'}

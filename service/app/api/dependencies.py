@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 from app.api import requests
 from app.api.health import DatabaseHealth, Readiness
 from app.api.schemas import Identifier
+from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService
 from app.db.workers import Workers
 from app.settings import Settings
@@ -25,6 +26,7 @@ class Service:
 
     settings: Settings
     carts: CartService
+    once: OnceOnly
     metrics: Metrics
     workers: Workers
     health: DatabaseHealth

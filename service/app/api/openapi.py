@@ -21,6 +21,15 @@ CART_HEADERS = {
 }
 
 
+# Of requests that may carry an Idempotency-Key.
+REPLAYED = {
+    "Idempotent-Replayed": {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "The request was done before, and this was its answer",
+    }
+}
+
+
 def answers(
     *statuses: int, success: Mapping[int, Mapping[str, Any]] | None = None
 ) -> dict[int | str, dict[str, Any]]:
@@ -70,10 +79,19 @@ def _complete(operation: dict[str, Any]) -> None:
         operation.setdefault("parameters", []).append(
             _header("If-Match", "Write only to this version of the cart")
         )
+    if any(_replays(answer) for answer in operation["responses"].values()):
+        operation.setdefault("parameters", []).append(
+            _header("Idempotency-Key", "The same key again has the same answer, and one effect")
+        )
     if "304" in operation["responses"]:
         operation.setdefault("parameters", []).append(
             _header("If-None-Match", "Answer 304 to this version of the cart")
         )
+
+
+def _replays(answer: Mapping[str, Any]) -> bool:
+    headers: Mapping[str, Any] = answer.get("headers", {})
+    return REPLAYED.keys() <= headers.keys()
 
 
 def _header(name: str, description: str) -> dict[str, Any]:

@@ -29,6 +29,8 @@ _TITLES = {
     "cart-empty": "The cart is empty",
     "cart-changed": "The cart has changed",
     "currency-mismatch": "The cart is in another currency",
+    "idempotency-in-flight": "The same request is at work",
+    "idempotency-key-reused": "The key belongs to another request",
     "quantity-limit": "Too many pieces in the line",
     "line-limit": "Too many lines in the cart",
     "precondition-failed": "The cart is another version",
@@ -40,6 +42,7 @@ _TITLES = {
 }
 _STATUSES: tuple[tuple[type[errors.Refusal], int], ...] = (
     (errors.Invalid, 422),
+    (errors.KeyReused, 422),
     (errors.NotFound, 404),
     (errors.StateConflict, 409),
     (errors.PreconditionFailed, 412),
@@ -138,6 +141,8 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
         details.append({"pointer": error.pointer, "detail": error.detail})
     if (tag := members.pop("tag", None)) is not None:
         headers["ETag"] = f'"{tag}"'
+    if isinstance(error, errors.InFlight):
+        headers["Retry-After"] = _RETRY_AFTER_SECONDS
     return problem(
         request,
         status,

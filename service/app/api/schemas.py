@@ -1,5 +1,7 @@
 """The shapes of requests and answers, as the OpenAPI document shows them."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -147,6 +149,18 @@ class Order(BaseModel):
     item_count: int
     total: Money
     created_at: datetime
+
+
+class OrderPage(BaseModel):
+    """Orders of a customer, youngest first."""
+
+    items: list[Order]
+    next_cursor: str | None = Field(description="For the page after this; null on the last")
+
+    @staticmethod
+    def written(documents: Sequence[str], next_cursor: str | None) -> str:
+        """Return a page as JSON, of orders that are JSON already."""
+        return f'{{"items":[{",".join(documents)}],"next_cursor":{json.dumps(next_cursor)}}}'
 
 
 class ErrorDetail(BaseModel):

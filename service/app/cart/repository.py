@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +35,28 @@ SET = _function("cart_set_quantity_v1", "text", "text", "integer", "interval", "
 REMOVE = _function("cart_remove_item_v1", "text", "text", "interval", "text[]")
 CLEAR = _function("cart_clear_v1", "text", "interval", "text[]")
 CHECKOUT = _function("cart_checkout_v1", "text", "numeric", "text[]")
+ORDERS = Statement(
+    "orders_page_v1",
+    ("text", "integer", "timestamptz", "uuid"),
+    "SELECT document::text, created_at, id::text FROM orders_page_v1($1, $2, $3, $4)",
+)
+EXPIRE = Statement("carts_expire_v1", ("bigint", "integer"), "SELECT carts_expire_v1($1, $2)")
+PURGE = Statement(
+    "idempotency_purge_v1",
+    ("bigint", "integer", "interval"),
+    "SELECT idempotency_purge_v1($1, $2, $3)",
+)
+_KEY_TYPES = ("text", "text", "text", "text", "text")
+CLAIM = Statement(
+    "idempotency_claim_v1",
+    (*_KEY_TYPES, "bytea", "interval", "interval"),
+    "SELECT state, status, headers, body FROM idempotency_claim_v1($1, $2, $3, $4, $5, $6, $7, $8)",
+)
+KEEP = Statement(
+    "idempotency_keep_v1",
+    (*_KEY_TYPES, "integer", "json", "text"),
+    "SELECT idempotency_keep_v1($1, $2, $3, $4, $5, $6, $7, $8)",
+)
 ORDER = Statement("order_document_v1", ("uuid",), "SELECT order_document_v1($1)::text")
 
 
@@ -59,6 +81,14 @@ class Answer:
     tag: str
     document: str
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class OrderPlace:
+    """Where an order stands among those of its customer."""
+
+    created_at: datetime
+    order_id: str
 
 
 @dataclass(frozen=True)
@@ -139,6 +169,18 @@ class CartRepository:
         """Return the document of an order by its UUID, None when there is none."""
         document: str | None = ORDER.run(self._connection, order_id).scalar()
         return document
+
+    def orders(
+        self, customer_id: str, *, limit: int, after: OrderPlace | None
+    ) -> list[tuple[str, OrderPlace]]:
+        """Return documents of orders, youngest first, each with its place among them."""
+        created_at, order_id = (after.created_at, after.order_id) if after else (None, None)
+        rows = ORDERS.run(self._connection, customer_id, limit, created_at, order_id)
+        return [(document, OrderPlace(at, found)) for document, at, found in rows]
+
+    def expire(self, lock: int, *, most: int) -> int:
+        """Mark carts past their time as expired; return how many."""
+        return int(EXPIRE.run(self._connection, lock, most).scalar_one())
 
     def _answer(self, statement: Statement, *values: object) -> Answer:
         outcome, tag, document, facts = statement.run(self._connection, *values).one()

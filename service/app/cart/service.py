@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import sqlalchemy
 
 from app.cart import currencies, rules
-from app.cart.repository import Answer, CartRepository, Line
+from app.cart.repository import Answer, CartRepository, Line, OrderPlace
 from app.errors import Invalid, NotFound, PreconditionFailed, Refusal, StateConflict
 
 EMPTY_TAG = "empty"
@@ -55,6 +55,14 @@ class NewOrder:
 
     document: str
     order_id: str
+
+
+@dataclass(frozen=True)
+class OrdersPage:
+    """Orders as JSON, and the place of the last while there are more behind it."""
+
+    documents: Sequence[str]
+    following: OrderPlace | None
 
 
 class CartService:
@@ -135,6 +143,15 @@ class CartService:
         if found is None:
             raise NotFound("order-not-found", "there is no such order")
         return found
+
+    def orders(self, customer_id: str, limit: int, after: OrderPlace | None) -> OrdersPage:
+        """Return orders of a customer, youngest first, from after a place on."""
+        with self._database.connection() as connection:
+            # One more than asked for tells whether there are more.
+            found = CartRepository(connection).orders(customer_id, limit=limit + 1, after=after)
+        shown = found[:limit]
+        following = shown[-1][1] if len(found) > limit else None
+        return OrdersPage([document for document, _ in shown], following)
 
     def _line(self, new: NewLine) -> Line:
         currency = new.currency or self._limits.default_currency

@@ -1,6 +1,7 @@
 """The tables as SQLAlchemy Core; the migrations make them and a test compares the two."""
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     Column,
@@ -8,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Numeric,
     SmallInteger,
@@ -101,6 +103,24 @@ order_items = Table(
     Column("line_total", Numeric(24, 3), nullable=False),
     CheckConstraint("quantity >= 1", name="quantity"),
     CheckConstraint("line_total = unit_price * quantity", name="line_total"),
+)
+
+# What a request with an Idempotency-Key was answered, written with its effect.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    # Of the token; empty where requests carry none.
+    Column("subject", Text, primary_key=True),
+    Column("customer_id", Text, primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("response_status", Integer),
+    Column("response_headers", JSON),
+    Column("response_body", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
 # The revisions whose images may still run on this schema: what makes a rollback safe.
