@@ -10,6 +10,8 @@ CarthubError
 │   ├── NotMigrated        the schema lacks what this version needs
 │   ├── ConnectionLost     the statement did not happen
 │   └── AnswerLost         the statement may have happened
+├── IssuerUnavailable      503: no key to check a token with has been fetched yet
+├── Unauthenticated        401: no token, or one that proves nothing
 ├── DatabaseFailed         500: PostgreSQL refused a statement, a fault of ours
 └── Refusal                the cart's rules say no; a problem document tells why
     ├── Invalid            422: the request can never work
@@ -70,6 +72,14 @@ class ConnectionLost(DatabaseUnavailable):
 
 class AnswerLost(DatabaseUnavailable):
     """The connection ended after the statement was sent: it may have happened."""
+
+
+class IssuerUnavailable(CarthubError):
+    """Nobody can be told from anybody: the issuer of tokens has not answered since the start."""
+
+
+class Unauthenticated(CarthubError):
+    """Nobody knows who asks; the text says what a good request has."""
 
 
 class DatabaseFailed(CarthubError):

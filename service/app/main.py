@@ -19,6 +19,8 @@ from app.api import (
     problems,
 )
 from app.api.application import Application
+from app.api.auth_keys import Issuer, SigningKeys
+from app.api.auth_tokens import Tokens
 from app.api.dependencies import Service
 from app.api.health import DatabaseHealth, Readiness
 from app.cart import rules
@@ -89,6 +91,7 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
     )
     workers = Workers(database, chosen, metrics.pool_wait.observe)
     housekeeping = _begun(Housekeeping(database, workers, metrics), chosen.housekeeping_seconds)
+    tokens = _tokens(chosen, metrics)
     try:
         yield Service(
             settings=chosen,
@@ -98,10 +101,13 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
             workers=workers,
             health=health,
             readiness=Readiness(),
+            verifier=tokens,
         )
     finally:
         if housekeeping is not None:
             housekeeping.cancel()
+        if tokens is not None:
+            tokens.close()
         health.close()
         workers.close()
         database.close()
@@ -111,6 +117,18 @@ def _begun(housekeeping: Housekeeping, interval_seconds: float) -> asyncio.Task[
     if not interval_seconds:
         return None
     return asyncio.get_running_loop().create_task(housekeeping.run(interval_seconds))
+
+
+def _tokens(chosen: settings.Settings, metrics: Metrics) -> Tokens | None:
+    if chosen.auth_issuer is None or chosen.auth_audience is None:
+        return None
+    issuer = Issuer(chosen.auth_issuer, chosen.auth_jwks_url)
+    return Tokens(
+        SigningKeys(issuer.published, lambda outcome: metrics.key_fetches.labels(outcome).inc()),
+        issuer=chosen.auth_issuer,
+        audience=chosen.auth_audience,
+        service_scope=chosen.auth_service_scope,
+    )
 
 
 def _checked(database: Database) -> Mapping[str, str]:

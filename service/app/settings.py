@@ -54,6 +54,24 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field(
         default="development", description="In development /metrics is on the API port too"
     )
+    auth_issuer: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Issuer of the tokens that /api demands, as their `iss` has it",
+    )
+    auth_audience: str | None = Field(
+        default=None, description="What `aud` of a token must contain; set with AUTH_ISSUER"
+    )
+    auth_jwks_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="The issuer's keys; by default where its OpenID description says",
+    )
+    auth_service_scope: str = Field(
+        default="carthub.service",
+        pattern=r"^\S+$",
+        description="Scope of a token that may act for every customer",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severe event that is logged"
     )
@@ -101,6 +119,15 @@ class Settings(BaseSettings):
         except InvalidSettings as error:
             raise ValueError(str(error).removeprefix("DATABASE_URL ")) from None
         return url
+
+    @model_validator(mode="after")
+    def _knows_whom_tokens_are_for(self) -> Self:
+        if (self.auth_issuer is None) != (self.auth_audience is None):
+            set_, unset = "AUTH_ISSUER", "AUTH_AUDIENCE"
+            if self.auth_issuer is None:
+                set_, unset = unset, set_
+            raise ValueError(f"{set_} is set without {unset}, must be both or neither")
+        return self
 
     @model_validator(mode="after")
     def _ends_within_the_deadline(self) -> Self:

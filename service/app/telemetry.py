@@ -60,6 +60,12 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.key_fetches = Counter(
+            "carthub_auth_key_fetches",
+            "Times that the issuer's keys were asked for",
+            ("outcome",),
+            registry=self.registry,
+        )
         self.pool_wait = Histogram(
             "carthub_db_pool_wait_seconds",
             "How long a request waited for a connection",
@@ -87,6 +93,11 @@ class Metrics:
 def trace_id() -> str:
     """Return the id of the trace that the running request belongs to."""
     return _trace_id.get()
+
+
+def traceparent() -> str:
+    """Return the header that lets another service join the trace of the running request."""
+    return f"00-{_trace_id.get()}-{secrets.token_hex(8)}-01"
 
 
 @contextlib.contextmanager

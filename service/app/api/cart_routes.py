@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 
 from app.api import idempotency, requests, responses
+from app.api.auth import CallerDep
 from app.api.dependencies import CustomerId, IfMatch, ProductId, RunningService
 from app.api.direct import DirectRoute
 from app.api.idempotency import IdempotencyKey
@@ -24,11 +25,14 @@ _CARTS = "/api/v1/cart"
     response_model=Cart,
     responses=answers(304, 400, 422, 503, success={200: CART_HEADERS}),
 )
-async def get_cart(request: Request, customer_id: CustomerId, service: RunningService) -> Response:
+async def get_cart(
+    request: Request, customer_id: CustomerId, caller: CallerDep, service: RunningService
+) -> Response:
     """Return the cart; a customer without one has an empty cart, and nothing is written.
 
     With `If-None-Match` the answer to the same version is 304 without a body.
     """
+    caller.require(customer_id)
     found = await service.run_repeatable(service.carts.read, customer_id)
     headers = {"ETag": f'"{found.tag}"', "Cache-Control": "private, no-cache"}
     if requests.is_not_modified(request, found.tag, exists=found.tag != EMPTY_TAG):
@@ -44,16 +48,21 @@ async def get_cart(request: Request, customer_id: CustomerId, service: RunningSe
     responses=answers(400, 409, 412, 415, 422, 503, success={201: {**CART_HEADERS, **REPLAYED}}),
 )
 async def add_item(
-    body: Annotated[AddItem, Body()], tags: IfMatch, asked: IdempotencyKey, service: RunningService
+    body: Annotated[AddItem, Body()],
+    caller: CallerDep,
+    tags: IfMatch,
+    asked: IdempotencyKey,
+    service: RunningService,
 ) -> Response:
     """Add pieces of a product; one that is in the cart grows, and takes the price of this add."""
+    caller.require(body.customer_id)
     line = NewLine(body.product_id, body.name, body.unit_price, body.currency, body.quantity)
 
     def act() -> Kept:
         changed = service.carts.add_item(body.customer_id, line, tags)
         return Kept(201, changed.document, _tag_of(changed))
 
-    kept = await idempotency.answered(service, asked, body.customer_id, act)
+    kept = await idempotency.answered(service, asked, body.customer_id, act, subject=caller.subject)
     if not kept.is_replayed:
         service.metrics.items_added.inc(body.quantity)
     return idempotency.response(kept)
@@ -69,10 +78,12 @@ async def set_quantity(
     customer_id: CustomerId,
     product_id: ProductId,
     body: Annotated[SetQuantity, Body()],
+    caller: CallerDep,
     tags: IfMatch,
     service: RunningService,
 ) -> Response:
     """Set the quantity of a line. The same quantity again changes nothing, the version neither."""
+    caller.require(customer_id)
     # The same quantity twice is the quantity, but a version is there only once.
     run = service.run_repeatable if tags is None else service.run
     return _changed(
@@ -87,9 +98,14 @@ async def set_quantity(
     responses=answers(400, 404, 412, 422, 503, success={200: CART_HEADERS}),
 )
 async def remove_item(
-    customer_id: CustomerId, product_id: ProductId, tags: IfMatch, service: RunningService
+    customer_id: CustomerId,
+    product_id: ProductId,
+    caller: CallerDep,
+    tags: IfMatch,
+    service: RunningService,
 ) -> Response:
     """Remove a line and return the cart without it."""
+    caller.require(customer_id)
     return _changed(await service.run(service.carts.remove_item, customer_id, product_id, tags))
 
 
@@ -100,8 +116,11 @@ async def remove_item(
     response_class=Response,
     responses=answers(400, 412, 422, 503, success={204: CART_HEADERS}),
 )
-async def clear_cart(customer_id: CustomerId, tags: IfMatch, service: RunningService) -> Response:
+async def clear_cart(
+    customer_id: CustomerId, caller: CallerDep, tags: IfMatch, service: RunningService
+) -> Response:
     """Remove every line; an empty cart is fine."""
+    caller.require(customer_id)
     run = service.run_repeatable if tags is None else service.run
     tag = await run(service.carts.clear, customer_id, tags)
     return Response(status_code=204, headers={"ETag": f'"{tag}"'})
@@ -123,15 +142,20 @@ async def clear_cart(customer_id: CustomerId, tags: IfMatch, service: RunningSer
     ),
 )
 async def check_out(
-    body: Annotated[Checkout, Body()], tags: IfMatch, asked: IdempotencyKey, service: RunningService
+    body: Annotated[Checkout, Body()],
+    caller: CallerDep,
+    tags: IfMatch,
+    asked: IdempotencyKey,
+    service: RunningService,
 ) -> Response:
     """Make the cart an order, once. With `expected_total` only at the price the customer saw."""
+    caller.require(body.customer_id)
 
     def act() -> Kept:
         order = service.carts.check_out(body.customer_id, body.expected_total, tags)
         return Kept(201, order.document, {"Location": f"/api/v1/orders/{order.order_id}"})
 
-    kept = await idempotency.answered(service, asked, body.customer_id, act)
+    kept = await idempotency.answered(service, asked, body.customer_id, act, subject=caller.subject)
     if not kept.is_replayed:
         service.metrics.checkouts.inc()
     return idempotency.response(kept)

@@ -8,6 +8,7 @@ from typing import Annotated, ParamSpec, TypeVar
 from fastapi import Depends, Path, Request
 
 from app.api import requests
+from app.api.auth import Verifier
 from app.api.health import DatabaseHealth, Readiness
 from app.api.schemas import Identifier
 from app.cart.idempotency import OnceOnly
@@ -31,6 +32,7 @@ class Service:
     workers: Workers
     health: DatabaseHealth
     readiness: Readiness
+    verifier: Verifier | None
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a use case with a connection; never again when it may have happened already."""

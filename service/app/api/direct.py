@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import plans, problems, requests
+from app.api import auth, plans, problems, requests
 
 
 class DirectRoute(APIRoute):
@@ -23,6 +23,12 @@ class DirectRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
         super().__init__(path, endpoint, **options)
         self.plan = plans.compiled(endpoint, self.dependant, self.param_convertors)
+        self._is_api = path.startswith("/api/")
+
+    async def admit(self, request: Request) -> None:
+        """Raise what speaks against a request before any of it is read: nobody knows who asks."""
+        if self._is_api:
+            await auth.caller(request)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's handler behind our reading of the body."""
@@ -30,6 +36,7 @@ class DirectRoute(APIRoute):
         takes_body = self.body_field is not None
 
         async def handle_json(request: Request) -> Response:
+            await self.admit(request)
             json_request = requests.JsonRequest(request.scope, request.receive)
             if takes_body:
                 await json_request.json()
@@ -58,6 +65,7 @@ class DirectDispatch:
                     scope["route"], scope["path_params"] = route, path_values
                     request = Request(scope, receive)
                     try:
+                        await route.admit(request)
                         response = await route.plan.answer(request, path_values)
                     except Exception as error:  # noqa: BLE001 - raised again unless it is known
                         response = await problems.answer_to(request, error)

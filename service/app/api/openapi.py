@@ -13,6 +13,7 @@ from app.api.schemas import Problem
 _REF = "#/components/schemas/{model}"
 _PROBLEM_CONTENT = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
+_CHALLENGE = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"}}
 CART_HEADERS = {
     "ETag": {
         "schema": {"type": "string"},
@@ -47,7 +48,7 @@ def answers(
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """Return the document, made once."""
+    """Return the document, made once; with tokens where the running service demands them."""
     if app.openapi_schema is None:
         made = get_openapi(
             title=app.title,
@@ -63,8 +64,24 @@ def document(app: FastAPI) -> dict[str, Any]:
         for operations in made["paths"].values():
             for operation in operations.values():
                 _complete(operation)
+        if getattr(app.state.service, "verifier", None) is not None:
+            _protect(made)
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _protect(made: dict[str, Any]) -> None:
+    made["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    for path, operations in made["paths"].items():
+        if not path.startswith("/api/"):
+            continue
+        for operation in operations.values():
+            operation["security"] = [{"token": []}]
+            for status, declared in answers(401, 404).items():
+                operation["responses"].setdefault(str(status), declared)
+            operation["responses"]["401"]["headers"] = _CHALLENGE
 
 
 def _complete(operation: dict[str, Any]) -> None:

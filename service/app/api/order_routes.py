@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 
 from app.api import cursors, responses
+from app.api.auth import CallerDep
 from app.api.dependencies import RunningService
 from app.api.direct import DirectRoute
 from app.api.openapi import answers
@@ -25,6 +26,7 @@ _MOST = 100
 )
 async def list_orders(
     customer_id: Annotated[Identifier, Query(description="Whose orders")],
+    caller: CallerDep,
     service: RunningService,
     limit: Annotated[int, Query(ge=1, le=_MOST, description="Orders on a page")] = 20,
     cursor: Annotated[
@@ -32,6 +34,7 @@ async def list_orders(
     ] = None,
 ) -> Response:
     """Return a page of orders, youngest first; orders that come meanwhile change no later page."""
+    caller.require(customer_id, "order")
     after = None if cursor is None else cursors.parsed(cursor)
     page = await service.run_repeatable(service.carts.orders, customer_id, limit, after)
     following = None if page.following is None else cursors.written(page.following)
@@ -46,7 +49,9 @@ async def list_orders(
 )
 async def get_order(
     order_id: Annotated[UUID, Path(description="From the checkout's Location")],
+    caller: CallerDep,
     service: RunningService,
 ) -> Response:
     """Return an order with the lines and prices of its checkout."""
-    return responses.json_document(await service.run_repeatable(service.carts.order, str(order_id)))
+    found = await service.run_repeatable(service.carts.order, str(order_id), caller.only_customer)
+    return responses.json_document(found)

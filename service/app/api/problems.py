@@ -21,6 +21,7 @@ _RETRY_AFTER_SECONDS = "1"
 _TITLES = {
     "malformed-json": "The body is not JSON",
     "invalid-header": "A header is malformed",
+    "unauthenticated": "A token is needed",
     "cart-not-found": "There is no such cart",
     "item-not-found": "The cart has no such item",
     "order-not-found": "There is no such order",
@@ -92,6 +93,8 @@ def register(app: FastAPI) -> None:
     """Answer every error of the application with a problem document."""
     app.add_exception_handler(errors.Refusal, _refused)
     app.add_exception_handler(errors.DatabaseUnavailable, _unavailable)
+    app.add_exception_handler(errors.IssuerUnavailable, _issuer_unavailable)
+    app.add_exception_handler(errors.Unauthenticated, _unauthenticated)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
@@ -158,6 +161,20 @@ async def _unavailable(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.DatabaseUnavailable)  # noqa: S101 - registered for it
     log.warning("database unavailable", reason=str(error))
     return unavailable(request, error.detail)
+
+
+async def _issuer_unavailable(request: Request, error: Exception) -> JSONResponse:
+    log.warning("issuer unavailable", reason=str(error))
+    return unavailable(request, "the issuer of tokens does not answer; try again")
+
+
+async def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
+    # RFC 6750: the error attribute only where a token was given.
+    challenge = "Bearer"
+    if "authorization" in request.headers:
+        challenge = 'Bearer error="invalid_token"'
+    headers = {"WWW-Authenticate": challenge}
+    return problem(request, 401, "unauthenticated", str(error), headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -57,7 +57,13 @@ KEEP = Statement(
     (*_KEY_TYPES, "integer", "json", "text"),
     "SELECT idempotency_keep_v1($1, $2, $3, $4, $5, $6, $7, $8)",
 )
-ORDER = Statement("order_document_v1", ("uuid",), "SELECT order_document_v1($1)::text")
+# Somebody else's order is as little there as none: nothing of it is read.
+ORDER = Statement(
+    "order_read",
+    ("uuid", "text"),
+    "SELECT order_document_v1(id)::text FROM orders"
+    " WHERE id = $1 AND customer_id = coalesce($2, customer_id)",
+)
 
 
 @dataclass(frozen=True)
@@ -165,9 +171,12 @@ class CartRepository:
         """Make the active cart an order; the document is the order."""
         return self._answer(CHECKOUT, customer_id, expected_total, _array(tags))
 
-    def order(self, order_id: str) -> str | None:
-        """Return the document of an order by its UUID, None when there is none."""
-        document: str | None = ORDER.run(self._connection, order_id).scalar()
+    def order(self, order_id: str, only_customer: str | None) -> str | None:
+        """Return the document of an order by its UUID, None when there is none.
+
+        With `only_customer` the orders of others are not there either.
+        """
+        document: str | None = ORDER.run(self._connection, order_id, only_customer).scalar()
         return document
 
     def orders(

@@ -136,10 +136,10 @@ class CartService:
         self._refuse(answer)
         return NewOrder(answer.document, answer.facts["order_id"])
 
-    def order(self, order_id: str) -> str:
-        """Return an order as JSON."""
+    def order(self, order_id: str, only_customer: str | None = None) -> str:
+        """Return an order as JSON; with `only_customer` only one of theirs."""
         with self._database.connection() as connection:
-            found = CartRepository(connection).order(order_id)
+            found = CartRepository(connection).order(order_id, only_customer)
         if found is None:
             raise NotFound("order-not-found", "there is no such order")
         return found
