@@ -5,7 +5,7 @@ would silently merge into it. So an object that is not known is created, never a
 it is read, and only then it is decided whose it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from carthub_operator import compare, kinds
@@ -14,7 +14,7 @@ from carthub_operator.api.resource import CartService
 from carthub_operator.contracts import Cache, Cluster
 from carthub_operator.desired.children import ChildKey, key_of
 from carthub_operator.desired.facts import Manifest
-from carthub_operator.errors import ClusterUnavailable, Conflict
+from carthub_operator.errors import Conflict, NameTaken
 from carthub_operator.news import Change
 
 
@@ -45,30 +45,42 @@ class Children:
         return self._live.get(ChildKey(kind, name))
 
     def differs(self, manifest: Manifest, *, field_manager: str = names.FIELD_MANAGER) -> bool:
-        """Tell whether `ensure` would write."""
+        """Tell whether applying it would change anything; what is being deleted is left alone."""
         live = self._live.get(key_of(manifest))
         return live is None or (
             not _is_going(live) and compare.differs(manifest, live, field_manager=field_manager)
         )
 
-    def ensure(self, manifest: Manifest, *, field_manager: str = names.FIELD_MANAGER) -> None:
-        """Make the child what the manifest says; raises Conflict."""
-        if not self.differs(manifest, field_manager=field_manager):
+    def ensure(self, manifest: Manifest) -> None:
+        """Make the child what the manifest says; raises NameTaken."""
+        if not self.differs(manifest):
             return
-        live = self._live.get(key_of(manifest))
-        if live is None:
-            self._create(manifest)
-        else:
-            self._correct(manifest, live, field_manager=field_manager)
-
-    def ensure_exists(self, manifest: Manifest) -> None:
-        """Create the child where there is none; one that exists stays as it is."""
         if key_of(manifest) in self._live:
-            return
+            try:
+                self._correct(manifest, field_manager=names.FIELD_MANAGER)
+            except Conflict:
+                # Deleted meanwhile, perhaps made anew: nothing known of it holds.
+                self._drop(key_of(manifest))
+            else:
+                return
+        if not self.ensure_exists(manifest) and self.differs(manifest):
+            self._correct(manifest, field_manager=names.FIELD_MANAGER)
+
+    def ensure_part(self, manifest: Manifest, *, field_manager: str) -> None:
+        """Make a part of a child what the manifest says, where the child exists."""
+        if key_of(manifest) in self._live and self.differs(manifest, field_manager=field_manager):
+            self._correct(manifest, field_manager=field_manager)
+
+    def ensure_exists(self, manifest: Manifest) -> bool:
+        """Create the child where there is none, and return whether; raises NameTaken."""
+        if key_of(manifest) in self._live:
+            return False
         try:
             self._keep(self._cluster.create(manifest), "created")
         except Conflict:
             self._keep(self._own(manifest))
+            return False
+        return True
 
     def read(self, name: str) -> None:
         """Learn how a Secret of ours is now; they are not watched."""
@@ -78,10 +90,10 @@ class Children:
         else:
             self._drop(ChildKey("Secret", name))
 
-    def prune(self, wanted: frozenset[ChildKey]) -> None:
+    def prune(self, is_wanted: Callable[[ChildKey], bool]) -> None:
         """Delete what is ours and no longer wanted."""
         for key, live in list(self._live.items()):
-            if key not in wanted and not _is_going(live):
+            if not is_wanted(key) and not _is_going(live):
                 self.remove(live)
 
     def remove(self, live: Manifest) -> None:
@@ -92,36 +104,20 @@ class Children:
         self._drop(key)
         self.changes.append(Change("removed", key.kind, key.name))
 
-    def _create(self, manifest: Manifest) -> None:
-        try:
-            self._keep(self._cluster.create(manifest), "created")
-        except Conflict:
-            live = self._own(manifest)
-            self._keep(live)
-            if self.differs(manifest):
-                self._correct(manifest, live, field_manager=names.FIELD_MANAGER)
-
-    def _correct(self, manifest: Manifest, live: Manifest, *, field_manager: str) -> None:
-        uid = live["metadata"]["uid"]
-        try:
-            corrected = self._cluster.apply(manifest, uid=uid, field_manager=field_manager)
-        except Conflict:
-            # Deleted meanwhile, perhaps made anew: nothing known of it holds.
-            self._drop(key_of(manifest))
-            self._create(manifest)
-            return
-        version = "resourceVersion"
-        is_changed = corrected["metadata"][version] != live["metadata"][version]
+    def _correct(self, manifest: Manifest, *, field_manager: str) -> None:
+        before = self._live[key_of(manifest)]["metadata"]
+        corrected = self._cluster.apply(manifest, uid=before["uid"], field_manager=field_manager)
+        is_changed = corrected["metadata"]["resourceVersion"] != before["resourceVersion"]
         self._keep(corrected, "changed" if is_changed else None)
 
     def _own(self, manifest: Manifest) -> Manifest:
-        """Return the object that holds a child's name; raises Conflict unless it is ours."""
+        """Return the object that holds a child's name; raises NameTaken unless it is ours."""
         key = key_of(manifest)
         found = self._cluster.get(kinds.BY_NAME[key.kind], self._resource.namespace, key.name)
         if found is None:
-            raise ClusterUnavailable(f"{key.kind} {key.name} came and went: trying again")
+            raise Conflict(f"{key.kind} {key.name} came and went")
         if not is_of(found, self._resource):
-            raise Conflict(
+            raise NameTaken(
                 f"{key.kind} {key.name} exists and does not belong to this CartService: delete or"
                 " rename it, or give the CartService another name"
             )
@@ -143,11 +139,3 @@ class Children:
 
 def _is_going(live: Mapping[str, Any]) -> bool:
     return "deletionTimestamp" in live["metadata"]
-
-
-def summary(changes: Sequence[Change]) -> dict[str, list[str]]:
-    """Return the changes by action, for a log line."""
-    return {
-        action: [str(change) for change in changes if change.action == action]
-        for action in dict.fromkeys(change.action for change in changes)
-    }

@@ -4,20 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from carthub_operator.api.resource import Key
 from carthub_operator.desired.facts import Manifest
 from carthub_operator.errors import ClusterUnavailable, SecretError
 from carthub_operator.kinds import Kind
-
-
-@dataclass(frozen=True, order=True)
-class Key:
-    """Which CartService."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 class NamespaceTerminating(ClusterUnavailable):

@@ -12,7 +12,7 @@ from typing import Any
 from carthub_operator import compare
 from carthub_operator.api import names
 from carthub_operator.api.conditions import Reason
-from carthub_operator.api.database import CredentialKeys
+from carthub_operator.api.database import CredentialKeys, is_host
 from carthub_operator.api.resource import CartService
 from carthub_operator.desired.facts import (
     DEFAULT_DATABASE,
@@ -52,6 +52,12 @@ def complete(
             Reason.SECRET_MALFORMED,
             f"neither spec.database.host nor the secret's key {keys.host!r} names the database's"
             " host",
+        )
+    if not is_host(host):
+        raise SecretError(
+            Reason.SECRET_MALFORMED,
+            f"the secret's key {keys.host!r} must be a host name or an address alone: the port"
+            f" belongs in {keys.port!r}",
         )
     found = DatabaseCredentials(
         username=_text(fields, keys.username),
@@ -116,10 +122,15 @@ def _text(fields: Mapping[str, object], key: str, *, required: bool = True) -> s
     value = fields.get(key)
     if value is None and not required:
         return ""
-    if not isinstance(value, str) or not value or "\0" in value:
+    if not isinstance(value, str) or not value or not _is_storable(value):
         what = "is missing" if value is None else "is not a text, or an empty one"
         raise SecretError(Reason.SECRET_MALFORMED, f"the secret's key {key!r} {what}")
     return value
+
+
+def _is_storable(text: str) -> bool:
+    # JSON can carry half of a surrogate pair, which no encoding can; PostgreSQL takes no NUL.
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _port(fields: Mapping[str, object], key: str) -> int:

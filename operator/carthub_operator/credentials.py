@@ -13,11 +13,12 @@ from carthub_operator.api import names
 from carthub_operator.api.conditions import Reason
 from carthub_operator.api.database import ExistingSecret, SecretsManager
 from carthub_operator.api.durations import seconds
-from carthub_operator.api.resource import CartService
-from carthub_operator.contracts import Clock, Cluster, Key, SecretReference, SecretSchedule
+from carthub_operator.api.resource import CartService, Key
+from carthub_operator.contracts import Clock, Cluster, SecretReference, SecretSchedule
 from carthub_operator.desired.facts import DatabaseCredentials, Manifest
 from carthub_operator.errors import SecretError
-from carthub_operator.status import SecretState
+from carthub_operator.memories import Memories
+from carthub_operator.status.observation import SecretState
 
 # Passes come at the interval, earlier or later by a tenth.
 EARLIEST = 0.85
@@ -51,11 +52,11 @@ class CredentialSources:
         self._schedule = schedule
         self._allow_list = allow_list
         self._clock = clock
-        self._memories: dict[Key, tuple[str, _Memory]] = {}
+        self._memories = Memories(_Memory)
 
     def look(self, resource: CartService, live: Mapping[str, Any] | None) -> Known:
         """Return where the credentials stand; `live` is our own Secret as it is now."""
-        memory = self._memory(resource)
+        memory = self._memories.of(resource.key, resource.uid)
         last_good = memory.credentials or credential_values.of_secret(live)
         try:
             known = self._current(resource, live, memory, last_good)
@@ -72,16 +73,8 @@ class CredentialSources:
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a CartService that is gone."""
-        self._memories.pop(key, None)
+        self._memories.forget(key)
         self._schedule.forget(key)
-
-    def _memory(self, resource: CartService) -> _Memory:
-        key = Key(resource.namespace, resource.name)
-        uid, memory = self._memories.get(key, ("", _Memory()))
-        if uid != resource.uid:
-            memory = _Memory()
-            self._memories[key] = (resource.uid, memory)
-        return memory
 
     def _current(
         self,
@@ -93,7 +86,7 @@ class CredentialSources:
         sources = resource.spec.database.credentials
         if sources.secrets_manager is not None:
             return self._from_aws(resource, sources.secrets_manager, live, last_good)
-        self._schedule.forget(Key(resource.namespace, resource.name))
+        self._schedule.forget(resource.key)
         if sources.existing_secret is not None:
             return self._from_secret(resource, sources.existing_secret, live, memory, last_good)
         raise SecretError(Reason.PENDING, "spec.database.credentials names no source")
@@ -114,7 +107,7 @@ class CredentialSources:
         # A changed spec may want other parts of the same value.
         is_settled = resource.status.get("observedGeneration") == resource.generation
         reading = self._schedule.reading(
-            Key(resource.namespace, resource.name),
+            resource.key,
             SecretReference(source.region, source.secret_id),
             interval_seconds=seconds(source.refresh_interval),
             known_version=last_good.version_id if last_good and is_settled else None,

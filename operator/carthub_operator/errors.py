@@ -2,12 +2,14 @@
 
     CarthubError
     ├── InvalidSpec          the resource asks for something that cannot be
-    ├── Conflict             a child's name belongs to an object of somebody else
+    ├── NameTaken            a child's name belongs to an object of somebody else
     ├── NotFound             an object that was asked for by name is not there
-    ├── ClusterUnavailable   the API server did not answer, or told us to wait
-    ├── Forbidden            the API server or AWS refuses the right
-    ├── Rejected             the API server refuses the object itself
-    └── SecretError          the credentials cannot be had, see `reason`
+    ├── Forbidden            the API server refuses the operator a right
+    ├── Rejected             the API server, or a policy of the cluster, refuses the object itself
+    ├── SecretError          the credentials cannot be had, see `reason`
+    └── Passing              by itself: trying again is all there is to do
+        ├── Conflict             an object is not, or no longer, the one that was meant
+        └── ClusterUnavailable   the API server did not answer, or told us to wait
 
 Edges translate into this tree once; nothing behind them knows a client's exceptions.
 Messages name subject, value and rule, and never carry a secret.
@@ -22,15 +24,23 @@ class InvalidSpec(CarthubError):
     """The resource asks for something that cannot be carried out."""
 
 
-class Conflict(CarthubError):
-    """A child's name is held by an object that is not ours."""
+class NameTaken(CarthubError):
+    """A child's name is held by an object that is not ours; somebody has to decide."""
 
 
 class NotFound(CarthubError):
     """The object is not there."""
 
 
-class ClusterUnavailable(CarthubError):
+class Passing(CarthubError):
+    """Something that passes by itself."""
+
+
+class Conflict(Passing):
+    """An object was made, changed or deleted meanwhile: look again."""
+
+
+class ClusterUnavailable(Passing):
     """The API server did not answer in time or asked to come again."""
 
 

@@ -1,23 +1,63 @@
 """How far the migrations of a CartService are: pure, from its Deployment, Job and pods."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from carthub_operator import rollout
 from carthub_operator.api import names
-from carthub_operator.desired.facts import DatabaseCredentials, MigrationState
+from carthub_operator.api.conditions import Reason
+from carthub_operator.desired.facts import MigrationState
 
 LABEL_JOB = "batch.kubernetes.io/job-name"
 _MAX_WORDS = 1000
 
 
-def state(
+@dataclass(frozen=True)
+class Progress:
+    """How far the migrations are, and what keeps them from going on.
+
+    `message` is why they failed, or what they wait for; `trouble` is why the pod cannot start,
+    which nobody mends by waiting. An overtaken Job is to be made anew: its failure says nothing
+    of the present spec and credentials.
+    """
+
+    state: MigrationState = MigrationState.NOT_STARTED
+    message: str = ""
+    trouble: tuple[Reason, str] | None = None
+    is_overtaken: bool = False
+
+
+def progress(
+    key: str,
+    *,
+    deployment: Mapping[str, Any] | None,
+    job: Mapping[str, Any] | None,
+    pods: Iterable[Mapping[str, Any]],
+    is_of_another_spec: bool,
+    credentials_changed_at: str,
+) -> Progress:
+    """Return how far the migrations are that `key` names, for one image and database."""
+    state = _state(key, deployment=deployment, job=job)
+    if job is None or state in {MigrationState.NOT_STARTED, MigrationState.SUCCEEDED}:
+        return Progress(state)
+    own = _pods_of(job, pods)
+    if state is MigrationState.FAILED:
+        # Both are RFC 3339 in UTC to the second, so they compare as texts.
+        created_at = str(job["metadata"].get("creationTimestamp", ""))
+        if is_of_another_spec or created_at < credentials_changed_at:
+            return Progress(is_overtaken=True)
+        return Progress(state, _last_words(job, own))
+    trouble = rollout.trouble(own)
+    if trouble and is_of_another_spec:
+        return Progress(is_overtaken=True)
+    return Progress(state, rollout.unschedulable(own) or "", trouble)
+
+
+def _state(
     key: str, *, deployment: Mapping[str, Any] | None, job: Mapping[str, Any] | None
 ) -> MigrationState:
-    """Return how far the migrations are that `key` names, for one image and database.
-
-    The Deployment remembers what has succeeded; the Job goes when its time to live is over.
-    """
+    """Return the state; the Deployment remembers what has succeeded, for the Job goes in time."""
     annotations = deployment["metadata"].get("annotations") or {} if deployment else {}
     if annotations.get(names.ANNOTATION_MIGRATED) == key:
         return MigrationState.SUCCEEDED
@@ -32,20 +72,19 @@ def state(
     return MigrationState.RUNNING
 
 
-def is_overtaken(job: Mapping[str, Any], credentials: DatabaseCredentials) -> bool:
-    """Tell whether a Job was made before the credentials changed: its failure says nothing now.
-
-    Both are RFC 3339 in UTC to the second, so they compare as texts.
-    """
-    return str(job["metadata"].get("creationTimestamp", "")) < credentials.changed_at
-
-
-def last_words(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> str:
-    """Return why a Job failed: what its youngest pod left to say, else what Kubernetes says."""
+def _pods_of(
+    job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """Return the pods of a Job, the youngest first."""
     name = job["metadata"]["name"]
     own = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(LABEL_JOB) == name]
     own.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
-    for pod in own:
+    return own
+
+
+def _last_words(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> str:
+    """Return why a Job failed: what its youngest pod left to say, else what Kubernetes says."""
+    for pod in pods:
         for container in pod.get("status", {}).get("containerStatuses") or ():
             ended = container.get("state", {}).get("terminated") or {}
             if words := str(ended.get("message") or "").strip():

@@ -41,8 +41,8 @@ def of_children(
 ) -> list[News]:
     """Return what is worth an Event in the writes of a pass; `version_id` is the secret's."""
     before = resource.status
-    if before.get("observedGeneration", -1) == -1:
-        # A first pass makes everything; the Event for the Deployment will speak for all.
+    if "image" not in before:
+        # There was no Deployment yet: the Event that it is Ready will speak for all.
         return []
     was_settled = (
         before["observedGeneration"] == resource.generation

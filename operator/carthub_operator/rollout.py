@@ -72,11 +72,15 @@ def pod_trouble(
     Pods of an earlier template do not count: whoever has just mended a bad image must not be
     told of it again.
     """
-    if not is_observed(deployment):
-        return None
-    for pod, container in _containers(deployment, pods):
-        if trouble := _container_trouble(pod["metadata"]["name"], container):
-            return trouble
+    return trouble(_of_template(deployment, pods)) if is_observed(deployment) else None
+
+
+def trouble(pods: Iterable[Mapping[str, Any]]) -> tuple[Reason, str] | None:
+    """Return why one of these pods cannot start, or None."""
+    for pod in pods:
+        for container in pod.get("status", {}).get("containerStatuses") or ():
+            if found := _container_trouble(pod["metadata"]["name"], container):
+                return found
     return None
 
 
@@ -85,20 +89,17 @@ def hindrance(deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) 
     failure = condition(deployment, "ReplicaFailure")
     if failure.get("status") == "True":
         return f"pods cannot be created: {failure.get('message', failure.get('reason'))}"
-    for pod in _of_template(deployment, pods):
+    return unschedulable(_of_template(deployment, pods))
+
+
+def unschedulable(pods: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return which of these pods no node takes, and why, or None."""
+    for pod in pods:
         scheduled = condition(pod, "PodScheduled")
         if scheduled.get("reason") == "Unschedulable":
             why = scheduled.get("message", "no node fits")
             return f"pod {pod['metadata']['name']} cannot be scheduled: {why}"
     return None
-
-
-def _containers(
-    deployment: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]
-) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    for pod in _of_template(deployment, pods):
-        for container in pod.get("status", {}).get("containerStatuses") or ():
-            yield pod, container
 
 
 def _of_template(

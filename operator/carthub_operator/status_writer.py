@@ -1,4 +1,4 @@
-"""Writing the status: once a pass, where it changed, and progress at most once a second."""
+"""Writing the status: where it changed, a verdict at once, progress now and then."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,23 +7,25 @@ from typing import Any
 from carthub_operator import rollout
 from carthub_operator.api import names
 from carthub_operator.api.conditions import Type
-from carthub_operator.api.resource import CartService
+from carthub_operator.api.resource import CartService, Key
 from carthub_operator.contracts import Cache, Clock, Cluster
 from carthub_operator.errors import ClusterUnavailable, Conflict
-from carthub_operator.status import Observation, status_for
+from carthub_operator.memories import Memories
+from carthub_operator.status.observation import Observation
+from carthub_operator.status.report import status_for
 
-# What tells only how far something is waits this long after the last write.
-PROGRESS_SECONDS = 1.0
-_VERDICTS = frozenset(
-    {Type.READY, Type.STALLED, Type.SECRET_SYNCED, Type.MIGRATION_SUCCEEDED, Type.SUSPENDED}
-)
+# What is no verdict may still become one; until then it waits this long.
+SETTLE_SECONDS = 1.0
+# Ten pods that become ready one after the other are not ten writes.
+PROGRESS_SECONDS = 10.0
+_VERDICTS = (Type.READY, Type.STALLED, Type.SUSPENDED)
 
 
 @dataclass
 class _Memory:
-    """What is remembered of one CartService, by its uid."""
-
     written_at: float | None = None
+    # Since when there is something to tell.
+    pending_since: float | None = None
     # Since when the Deployment's controller has not looked at its present spec.
     unobserved_since: float | None = None
 
@@ -35,7 +37,7 @@ class StatusWriter:
         self._cluster = cluster
         self._cache = cache
         self._clock = clock
-        self._memories: dict[str, _Memory] = {}
+        self._memories = Memories(_Memory)
 
     def told(self, resource: CartService, seen: Observation) -> tuple[dict[str, Any], float]:
         """Return the status that was written, and 0; or the one before, and how long to wait."""
@@ -46,45 +48,48 @@ class StatusWriter:
             return before, 0.0
         if wait_seconds > 0.0:
             return before, wait_seconds
-        self.write(resource.namespace, resource.name, resource.uid, status)
+        self.write(resource.key, resource.uid, status)
         return status, 0.0
 
-    def write(self, namespace: str, name: str, uid: str, status: Mapping[str, Any]) -> None:
+    def write(self, key: Key, uid: str, status: Mapping[str, Any]) -> None:
         """Write a status now."""
         manifest = {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": key.name, "namespace": key.namespace},
             "status": dict(status),
         }
         try:
             self._cache.put(self._cluster.apply_status(manifest, uid=uid))
         except Conflict as error:
             # Deleted or made anew since it was read; the watch will say which.
-            raise ClusterUnavailable(f"CartService {name} has just been deleted") from error
-        self._memories.setdefault(uid, _Memory()).written_at = self._clock.monotonic()
+            raise ClusterUnavailable(f"CartService {key.name} has just been deleted") from error
+        memory = self._memories.of(key, uid)
+        memory.written_at, memory.pending_since = self._clock.monotonic(), None
 
-    def forget(self, uid: str) -> None:
+    def forget(self, key: Key) -> None:
         """Drop what is remembered of a CartService that is gone."""
-        self._memories.pop(uid, None)
+        self._memories.forget(key)
 
     def _wait_seconds(
         self, resource: CartService, seen: Observation, status: Mapping[str, Any]
     ) -> float:
-        memory = self._memories.setdefault(resource.uid, _Memory())
-        now = self._clock.monotonic()
+        memory, now = self._memories.of(resource.key, resource.uid), self._clock.monotonic()
         if seen.deployment is None or rollout.is_observed(seen.deployment):
             memory.unobserved_since = None
         elif seen.problem is None:
             # Its status speaks of the spec before: whoever scales it would be told of a rollout
             # for some milliseconds.
             memory.unobserved_since = memory.unobserved_since or now
-            if (wait_seconds := memory.unobserved_since + PROGRESS_SECONDS - now) > 0.0:
+            if (wait_seconds := memory.unobserved_since + SETTLE_SECONDS - now) > 0.0:
                 return wait_seconds
-        # Ten pods that become ready one after the other are not ten writes.
-        if memory.written_at is None or _is_verdict(resource.status, status):
+        if is_verdict(resource.status, status):
             return 0.0
-        return memory.written_at + PROGRESS_SECONDS - now
+        memory.pending_since = memory.pending_since or now
+        wait_seconds = memory.pending_since + SETTLE_SECONDS - now
+        if memory.written_at is not None and _generation(resource.status) == _generation(status):
+            return max(wait_seconds, memory.written_at + PROGRESS_SECONDS - now)
+        return wait_seconds
 
 
 def changed_conditions(
@@ -97,8 +102,24 @@ def changed_conditions(
     ]
 
 
-def _is_verdict(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Tell whether a change of status is more than progress."""
-    return before.get("observedGeneration") != now["observedGeneration"] or any(
-        condition["type"] in _VERDICTS for condition in changed_conditions(before, now)
-    )
+def is_verdict(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Tell whether somebody waits for a change of status: done, no longer so, or stuck."""
+    old, new = _told(before), _told(now)
+    if any(_is_true(old, kind) != _is_true(new, kind) for kind in _VERDICTS):
+        return True
+    if _is_true(new, Type.STALLED):
+        return new[Type.STALLED] != old[Type.STALLED]
+    return _is_true(new, Type.READY) and _generation(before) != _generation(now)
+
+
+def _is_true(told: Mapping[str, tuple[str, str]], kind: Type) -> bool:
+    return kind in told and told[kind][0] == "True"
+
+
+def _told(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    return {c["type"]: (c["status"], c["reason"]) for c in status.get("conditions") or ()}
+
+
+def _generation(status: Mapping[str, Any]) -> int:
+    generation: int = status.get("observedGeneration", -1)
+    return generation

@@ -1,5 +1,6 @@
 """How far a migration is, read from Deployment, Job and pods."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +11,20 @@ from carthub_operator.desired.facts import MigrationState
 
 def _job(*conditions: str, **metadata: object) -> dict[str, Any]:
     told = [{"type": kind, "status": "True", "message": f"{kind}!"} for kind in conditions]
-    return {"metadata": {"name": "job", **metadata}, "status": {"conditions": told}}
+    made = {"name": "job", "creationTimestamp": "2026-01-01T00:00:00Z", **metadata}
+    return {"metadata": made, "status": {"conditions": told}}
+
+
+def _progress(
+    job: dict[str, Any] | None, pods: Sequence[dict[str, Any]] = (), **changed: Any
+) -> migration.Progress:
+    seen: dict[str, Any] = {
+        "deployment": None,
+        "is_of_another_spec": False,
+        "credentials_changed_at": "2026-01-01T00:00:00Z",
+        **changed,
+    }
+    return migration.progress("key", job=job, pods=pods, **seen)
 
 
 def _deployment(key: str) -> dict[str, Any]:
@@ -35,7 +49,38 @@ def _deployment(key: str) -> dict[str, Any]:
 def test_states(
     deployment: dict[str, Any] | None, job: dict[str, Any] | None, expected: MigrationState
 ) -> None:
-    assert migration.state("key", deployment=deployment, job=job) is expected
+    assert _progress(job, deployment=deployment).state is expected
+
+
+def test_a_failure_says_nothing_of_another_spec_or_of_newer_credentials() -> None:
+    for changed in (
+        {"is_of_another_spec": True},
+        {"credentials_changed_at": "2026-01-01T00:00:01Z"},
+    ):
+        assert _progress(_job("Failed"), **changed) == migration.Progress(is_overtaken=True)
+
+
+def test_a_job_that_runs_is_replaced_only_if_it_cannot_start_and_the_spec_is_another() -> None:
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff"}}, "image": "a:1"}
+    pod = _pod("2026-01-01", None)
+    pod["metadata"]["name"] = "one"
+    stuck = {**pod, "status": {"containerStatuses": [waiting]}}
+
+    told = _progress(_job(), [stuck]).trouble
+
+    assert told is not None
+    assert told[0] == "ImagePullFailed"
+    assert not _progress(_job(), [pod], is_of_another_spec=True).is_overtaken
+    assert _progress(_job(), [stuck], is_of_another_spec=True).is_overtaken
+
+
+def test_a_pod_that_no_node_takes_is_told() -> None:
+    unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    pod = _pod("2026-01-01", None)
+    pod["metadata"]["name"] = "one"
+    pod["status"] = {"conditions": [{**unscheduled, "message": "0/3 nodes are available"}]}
+
+    assert "0/3 nodes are available" in _progress(_job(), [pod]).message
 
 
 def _pod(created: str, message: str | None, *, job: str = "job") -> dict[str, Any]:
@@ -57,13 +102,12 @@ def test_the_youngest_pod_has_the_last_words() -> None:
         _pod("2026-01-04", "of another", job="other"),
     ]
 
-    assert migration.last_words(_job("Failed"), pods) == "third"
+    assert _progress(_job("Failed"), pods).message == "third"
 
 
 def test_without_words_of_a_pod_kubernetes_says_why() -> None:
-    assert migration.last_words(_job("Failed"), [_pod("2026-01-01", None)]) == "Failed!"
-    assert migration.last_words(_job(), []) == ""
+    assert _progress(_job("Failed"), [_pod("2026-01-01", None)]).message == "Failed!"
 
 
 def test_words_are_cut_to_what_a_condition_can_carry() -> None:
-    assert len(migration.last_words(_job(), [_pod("2026-01-01", "x" * 5000)])) == 1000
+    assert len(_progress(_job("Failed"), [_pod("2026-01-01", "x" * 5000)]).message) == 1000

@@ -16,6 +16,7 @@ def _status(
     told = {"Ready": ("True", "Ready", "it serves"), **conditions}
     return {
         "observedGeneration": generation,
+        "image": "a:1",
         "conditions": [
             {"type": kind, "status": status, "reason": reason, "message": message}
             for kind, (status, reason, message) in told.items()

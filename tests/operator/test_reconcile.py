@@ -9,7 +9,7 @@ import pytest
 from carthub_operator import errors
 from carthub_operator.allow_list import AllowList
 from carthub_operator.api.conditions import Reason
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 from carthub_operator.credentials import CredentialSources
 from carthub_operator.reconcile import Outcome, Reconciler
 from tests.support.fakes import FakeClock, FakeCluster, FakeSchedule, synced
@@ -110,7 +110,6 @@ def test_the_first_pass_makes_everything_but_the_deployment(world: World) -> Non
         "Secret",
         "HorizontalPodAutoscaler",
         "Job",
-        "CartService",
     ]
 
 
@@ -183,13 +182,15 @@ def test_a_restart_while_aws_is_away_flips_no_condition(settled: World) -> None:
 def test_a_new_secret_version_reaches_secret_and_pods(settled: World) -> None:
     settled.schedule.version, settled.schedule.fields = "v2", {"username": "u", "password": "p"}
 
-    outcome = settled.reconcile()
+    news = list(settled.reconcile().news)
+    settled.clock.seconds += 10.0
+    news += settled.reconcile().news
 
     assert settled.cluster.writes[:2] == [
         "apply Secret backend-db",
         "apply Deployment backend-deployment",
     ]
-    assert "SecretUpdated" in [one.reason for one in outcome.news]
+    assert [one.reason for one in news] == ["Updated", "SecretUpdated"]
 
 
 def test_the_same_value_in_a_new_version_writes_nothing(settled: World) -> None:
@@ -239,10 +240,87 @@ def test_an_object_of_somebody_else_is_never_written(world: World) -> None:
 
     outcome = world.reconcile()
 
-    assert isinstance(outcome.problem, errors.Conflict)
+    assert isinstance(outcome.problem, errors.NameTaken)
     assert world.condition("Stalled") == "True"
     assert "apply Service backend-service" not in world.cluster.requests
-    assert not [one for one in world.cluster.requests if "Secret" in one]
+
+
+def test_what_is_refused_keeps_pods_back_and_nothing_else(world: World) -> None:
+    budget = {"name": "backend-pdb", "namespace": "shopping-cart"}
+    theirs = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": budget}
+    world.cluster.add(theirs)
+
+    world.reconcile()
+
+    made = {one.split()[1] for one in world.cluster.writes if one.startswith("create")}
+    assert made >= {"Secret", "Service", "HorizontalPodAutoscaler"}
+    assert not made & {"Job", "Deployment"}
+
+
+def test_a_new_secret_version_reaches_the_secret_although_a_child_is_refused(
+    settled: World,
+) -> None:
+    live = settled.cluster.find("PodDisruptionBudget", "backend-pdb")
+    settled.cache.discard(live)
+    theirs = {**live, "metadata": {"name": "backend-pdb", "namespace": "shopping-cart"}}
+    settled.cluster.add(theirs)
+    settled.schedule.version, settled.schedule.fields = "v2", {"username": "u", "password": "p"}
+
+    settled.reconcile()
+
+    assert "apply Secret backend-db" in settled.cluster.writes
+    assert "apply Deployment backend-deployment" not in settled.cluster.writes
+
+
+def test_one_answer_that_is_none_is_not_told(settled: World) -> None:
+    settled.cache.discard(settled.cluster.find("Service", "backend-service"))
+    settled.cluster.fails = _always(errors.ClusterUnavailable("it does not answer"))
+
+    outcome = settled.reconcile()
+
+    assert isinstance(outcome.problem, errors.ClusterUnavailable)
+    assert settled.condition("Ready") == "True"
+    assert settled.cluster.writes == []
+
+
+def test_what_lasts_is_told(settled: World) -> None:
+    settled.cache.discard(settled.cluster.find("Service", "backend-service"))
+    del settled.cluster.objects["Service", "shopping-cart", "backend-service"]
+    settled.cluster.refuses = {"create Service backend-service"}
+    settled.reconcile()
+    settled.clock.seconds += 6.0
+
+    outcome = settled.reconcile()
+
+    told = {one["type"]: (one["status"], one["reason"]) for one in outcome.conditions}
+    assert told["Ready"] == ("False", "ClusterUnavailable")
+    assert told["Reconciling"] == ("True", "ClusterUnavailable")
+
+
+def test_a_right_to_read_that_is_missing_is_told(settled: World) -> None:
+    settled.clock.seconds += 100.0
+    settled.cluster.refuses = {"get Secret backend-db"}
+    settled.cluster.refusal = errors.Forbidden("cannot get secrets")
+
+    outcome = settled.reconcile()
+
+    assert isinstance(outcome.problem, errors.Forbidden)
+    told = {one["type"]: (one["status"], one["message"]) for one in outcome.conditions}
+    assert told["Stalled"] == ("True", "cannot get secrets")
+
+
+def test_a_conflict_that_passes_is_no_name_that_is_taken(settled: World) -> None:
+    settled.set("Service", "backend-service", spec={"ports": []})
+    settled.cluster.refuses = {"apply Service backend-service"}
+    settled.cluster.refusal = errors.Conflict("the object has been modified")
+
+    outcome = settled.reconcile()
+
+    assert isinstance(outcome.problem, errors.Conflict)
+    assert settled.condition("Stalled") == "False"
+    settled.cluster.refuses = set()
+    settled.reconcile()
+    assert settled.cluster.find("Service", "backend-service")["spec"]["ports"]
 
 
 def test_ours_without_its_label_is_found_and_mended(settled: World) -> None:
@@ -346,6 +424,13 @@ def test_a_spec_that_cannot_be_read_is_told(settled: World) -> None:
 
     assert settled.condition("Stalled") == "True"
     assert [one.reason for one in outcome.news] == ["InvalidSpec"]
+
+
+def _always(error: errors.CarthubError) -> Callable[[int], None]:
+    def fails(_: int) -> None:
+        raise error
+
+    return fails
 
 
 def _fail_at(number: int) -> Callable[[int], None]:

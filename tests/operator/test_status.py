@@ -5,7 +5,9 @@ import pytest
 from carthub_operator import errors
 from carthub_operator.api.conditions import Reason
 from carthub_operator.desired.facts import MigrationState, migration_key
-from carthub_operator.status import Observation, SecretState, status_for, status_for_invalid
+from carthub_operator.migration import Progress
+from carthub_operator.status.observation import Observation, SecretState
+from carthub_operator.status.report import status_for, status_for_problem
 from tests.support.resources import cart_service, credentials, deployment, observation, pod
 
 NOW = "2026-01-02T03:04:05Z"
@@ -77,7 +79,7 @@ def test_a_transition_time_moves_with_its_own_status_only() -> None:
                 ),
                 credentials=None,
                 deployment=None,
-                migration=MigrationState.NOT_STARTED,
+                migration=Progress(),
             ),
             "SecretNotFound",
             "Failed",
@@ -87,16 +89,16 @@ def test_a_transition_time_moves_with_its_own_status_only() -> None:
                 secret=SecretState(is_synced=False, reason=Reason.PENDING, message="asking"),
                 credentials=None,
                 deployment=None,
-                migration=MigrationState.NOT_STARTED,
+                migration=Progress(),
             ),
             "Pending",
             "InProgress",
         ),
-        (observation(migration=MigrationState.RUNNING), "Migrating", "InProgress"),
-        (observation(migration=MigrationState.FAILED), "MigrationFailed", "Failed"),
+        (observation(migration=Progress(MigrationState.RUNNING)), "Migrating", "InProgress"),
+        (observation(migration=Progress(MigrationState.FAILED)), "MigrationFailed", "Failed"),
         (observation(deployment=None), "NotCreated", "InProgress"),
         (observation(deployment=deployment(updated=1)), "RollingOut", "InProgress"),
-        (observation(problem=errors.Conflict("taken")), "NameConflict", "Failed"),
+        (observation(problem=errors.NameTaken("taken")), "NameConflict", "Failed"),
         (
             observation(problem=errors.ClusterUnavailable("away")),
             "ClusterUnavailable",
@@ -113,7 +115,7 @@ def test_what_holds_a_resource_back_is_told(seen: Observation, reason: str, verd
 
 
 def test_a_failed_migration_says_that_the_old_version_serves_and_how_to_try_again() -> None:
-    seen = observation(migration=MigrationState.FAILED, migration_message="relation exists")
+    seen = observation(migration=Progress(MigrationState.FAILED, "relation exists"))
     job = f"backend-migrate-{migration_key(cart_service(), credentials())}"
 
     status = status_for(cart_service(), seen, now=NOW)
@@ -354,7 +356,7 @@ def test_a_spec_changed_while_suspended_is_not_called_observed() -> None:
 def test_an_unreadable_spec_keeps_what_was_known() -> None:
     before = status_for(cart_service(), observation(), now=NOW)
 
-    status = status_for_invalid(2, before, errors.InvalidSpec("spec.image: missing"), now=LATER)
+    status = status_for_problem(2, before, errors.InvalidSpec("spec.image: missing"), now=LATER)
 
     assert _told(status)["Stalled"] == ("True", "InvalidSpec")
     assert _told(status)["DeploymentAvailable"] == ("True", "Available")

@@ -25,6 +25,7 @@ def _resources(requests: dict[str, Any], limits: dict[str, Any] | None = None) -
 GOOD: dict[str, dict[str, Any]] = {
     "the least": {},
     "an image by digest": {"image": "r.example.com:5000/a/b@sha256:" + "0123456789abcdef" * 4},
+    "an image by tag and digest": {"image": "[fd00::1]:5000/a/b:v1@sha256:" + "0" * 64},
     "autoscaling off": {"autoscaling": {"enabled": False}, "replicas": 0},
     "an empty part": {"autoscaling": {}, "network": {}, "scheduling": {}, "resources": {}},
     "one fewest and most": {"autoscaling": {"minReplicas": 1, "maxReplicas": 1}},
@@ -279,6 +280,13 @@ BAD: dict[str, Bad] = {
     "a label to match that is none": Bad(
         {"network": {"allowFrom": [{"podSelector": {"matchLabels": {"a b": "c"}}}]}},
         "keys of matchLabels must be names",
+    ),
+    "an image with a space that looks like none": Bad(
+        {"image": "a\u00a0b:1"}, "image must end in a tag or a digest"
+    ),
+    "an image with a line break": Bad({"image": "a:1\n"}, "image must end in a tag or a digest"),
+    "a label with a line break": Bad(
+        {"podLabels": {"a\n": "c"}}, "keys of podLabels must be names"
     ),
     "a misspelt field": _by_schema('unknown field "spec.imag"', imag="x"),
     "a misspelt peer": _by_schema(

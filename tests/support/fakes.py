@@ -8,7 +8,8 @@ from typing import Any
 
 from carthub_operator import errors
 from carthub_operator.api import names
-from carthub_operator.contracts import Key, Reading, SecretReference
+from carthub_operator.api.resource import Key
+from carthub_operator.contracts import Reading, SecretReference
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache
 
@@ -27,7 +28,8 @@ _KEYS = {
 class FakeCluster:
     """Objects in memory, with the parts of server-side apply that a reconcile relies on.
 
-    `fails` is asked before every request, with its number, and may raise.
+    `fails` is asked before every request, with its number, and may raise. The requests that
+    `refuses` names are answered with `refusal`.
     """
 
     def __init__(self, fails: Callable[[int], None] = lambda _: None) -> None:
@@ -35,6 +37,8 @@ class FakeCluster:
         self.requests: list[str] = []
         self.events: list[Object] = []
         self.fails = fails
+        self.refuses: set[str] = set()
+        self.refusal: errors.CarthubError = errors.ClusterUnavailable("it does not answer")
         self._versions = itertools.count(1)
 
     @property
@@ -93,6 +97,8 @@ class FakeCluster:
 
     def _count(self, request: str) -> None:
         self.fails(len(self.requests))
+        if request in self.refuses:
+            raise self.refusal
         self.requests.append(request)
 
     def _same(self, manifest: Object, uid: str) -> Object:

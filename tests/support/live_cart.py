@@ -44,6 +44,8 @@ class LiveCart:
         self.namespace = namespace
         # The last words of a failing migration; None: it succeeds.
         self.migration_fails: str | None = None
+        # What a kubelet would report of the migration's pods instead; None: that they ended.
+        self.migration_status: Callable[[Object], Object] | None = None
         # What a kubelet would report of the API's pods.
         self.pod_status: Callable[[Object], Object] = running
 
@@ -150,7 +152,7 @@ class LiveCart:
             if pod["status"].get("phase") != "Pending":
                 continue
             is_job = _LABEL_JOB in pod["metadata"]["labels"]
-            status = _ended(pod, self.migration_fails) if is_job else self.pod_status(pod)
+            status = self._migration(pod) if is_job else self.pod_status(pod)
             try:
                 self.patch(
                     "Pod", pod["metadata"]["name"], {"status": status}, subresource="/status"
@@ -158,6 +160,11 @@ class LiveCart:
             except client.ApiException as error:
                 if error.status != 404:
                     raise
+
+    def _migration(self, pod: Object) -> Object:
+        if self.migration_status is not None:
+            return self.migration_status(pod)
+        return _ended(pod, self.migration_fails)
 
     def _path(self, kind: str, name: str) -> str:
         return _kind(kind).path(namespace=self.namespace, name=name)
@@ -212,6 +219,15 @@ def running(pod: Object) -> Object:
             {"type": kind, "status": "True", "lastTransitionTime": _THEN} for kind in conditions
         ],
         "containerStatuses": container_statuses(pod, state, is_ready=True),
+    }
+
+
+def waiting(pod: Object, reason: str) -> Object:
+    """Return the status of a pod whose container cannot start."""
+    state = {"waiting": {"reason": reason, "message": "back-off"}}
+    return {
+        "phase": "Pending",
+        "containerStatuses": container_statuses(pod, state, is_ready=False),
     }
 
 

@@ -7,7 +7,8 @@ from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import CartService
 from carthub_operator.desired.deployment import deployment as desired_deployment
 from carthub_operator.desired.facts import DatabaseCredentials, MigrationState
-from carthub_operator.status import Observation, SecretState
+from carthub_operator.migration import Progress
+from carthub_operator.status.observation import Observation, SecretState
 
 IMAGE = "registry.example.com/carthub-service:1.4.0"
 UID = "7c1e9f0a-0000-4000-8000-000000000001"
@@ -142,6 +143,6 @@ def observation(**changed: Any) -> Observation:
         "pods": (),
         "secret": SecretState(is_synced=True, reason=Reason.SYNCED, message="version v1"),
         "credentials": credentials(),
-        "migration": MigrationState.SUCCEEDED,
+        "migration": Progress(MigrationState.SUCCEEDED),
     }
     return Observation(**{**values, **changed})

@@ -1,5 +1,6 @@
 """The part of the spec that speaks of the database and of how to get into it."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from carthub_operator.api.durations import Duration, seconds
 from carthub_operator.api.kubernetes_types import Cidr, DataKey, ObjectName, is_cidr, is_ip
 from carthub_operator.api.model import Model, Rule
 
+_HOST_PATTERN = "^[A-Za-z0-9:]([-_A-Za-z0-9.:]*[A-Za-z0-9:])?$"
+_HOST_LENGTH = 253
 Port = Annotated[int, Field(ge=1, le=65535)]
 LEAST_SECONDS = 10
 
@@ -137,8 +140,8 @@ class Database(Model):
 
     host: str | None = Field(
         None,
-        pattern="^[A-Za-z0-9:]([-_A-Za-z0-9.:]*[A-Za-z0-9:])?$",
-        max_length=253,
+        pattern=_HOST_PATTERN,
+        max_length=_HOST_LENGTH,
         description="Its host name or address. May be left out where the secret has it; secrets"
         " that RDS manages do not.",
     )
@@ -185,3 +188,9 @@ class Database(Model):
             holds=lambda it: it.ca is not None or it.ssl_mode not in {"verify-ca", "verify-full"},
         ),
     )
+
+
+def is_host(text: str) -> bool:
+    """Return whether it is a host name or an address alone, as the spec's `host` must be."""
+    is_formed = re.fullmatch(_HOST_PATTERN, text) is not None and len(text) <= _HOST_LENGTH
+    return is_formed and (":" not in text or is_ip(text))

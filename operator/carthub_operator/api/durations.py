@@ -21,6 +21,6 @@ def seconds(duration: str) -> int:
 
 def parsed(text: str) -> int:
     """Return a duration that somebody typed in seconds; raises ValueError that says the form."""
-    if not text or not re.match(PATTERN, text):
+    if not text or not re.fullmatch(PATTERN, text):
         raise ValueError(f"{text!r} is no duration such as 90s, 10m or 1h30m")
     return seconds(text)

@@ -84,7 +84,7 @@ def legal_keys(field: str, attribute: str) -> Rule:
         message=f"keys of {field} must be names such as team or example.com/team: letters, digits,"
         " '-', '_' and '.', at most 63 of them after the '/'",
         holds=lambda it: all(
-            len(key) <= 317 and re.match(QUALIFIED_NAME, key)  # noqa: PLR2004 - 253 + / + 63
+            len(key) <= 317 and re.fullmatch(QUALIFIED_NAME, key)  # noqa: PLR2004 - 253 + / + 63
             for key in getattr(it, attribute) or ()
         ),
     )

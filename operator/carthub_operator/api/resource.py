@@ -13,6 +13,17 @@ from carthub_operator.api.spec import CartServiceSpec
 from carthub_operator.errors import InvalidSpec
 
 
+@dataclass(frozen=True, order=True)
+class Key:
+    """Which CartService."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
 @dataclass(frozen=True)
 class CartService:
     """One resource, parsed; `status` stays as it was written."""
@@ -24,7 +35,16 @@ class CartService:
     spec: CartServiceSpec
     status: Mapping[str, Any]
     annotations: Mapping[str, str]
-    is_deleting: bool
+
+    @property
+    def key(self) -> Key:
+        """Return which one it is."""
+        return Key(self.namespace, self.name)
+
+    @property
+    def was_told(self) -> bool:
+        """Return whether the operator has ever written its status."""
+        return bool(self.status.get("observedGeneration", -1) != -1)
 
     @property
     def owner_reference(self) -> dict[str, Any]:
@@ -62,7 +82,7 @@ RULES: Final = (
         " characters: lower-case letters, digits and '-', starting with a letter",
         holds=lambda it: (
             len(it.name) <= names.NAME_MAX_LENGTH
-            and re.match(names.NAME_PATTERN, it.name) is not None
+            and re.fullmatch(names.NAME_PATTERN, it.name) is not None
         ),
     ),
     Rule(
@@ -116,7 +136,6 @@ def _resource(raw: Mapping[str, Any], spec: CartServiceSpec) -> CartService:
         spec=spec,
         status=raw.get("status") or {},
         annotations=metadata.get("annotations") or {},
-        is_deleting="deletionTimestamp" in metadata,
     )
 
 

@@ -28,7 +28,9 @@ from carthub_operator.api.workload import (
 
 __all__ = ["CartServiceSpec", "CredentialKeys", "Credentials", "Database", "seconds"]
 
-_IMAGE_PATTERN = r"^\S+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|@sha256:[a-f0-9]{64})$"
+_IMAGE_PATTERN = (
+    r"^[A-Za-z0-9\[\]._:/@-]+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|@sha256:[a-f0-9]{64})$"
+)
 # Set by the operator or by Kubernetes itself.
 _RESERVED_PREFIXES = ("app.kubernetes.io/", f"{names.GROUP}/")
 _RESERVED_KEYS = ("pod-template-hash",)
@@ -141,7 +143,7 @@ class CartServiceSpec(Model):
             cel=f"self.image.matches(r'{_IMAGE_PATTERN}')",
             message="image must end in a tag or a digest, such as"
             " registry.example.com/carthub-service:1.4.0",
-            holds=lambda it: re.match(_IMAGE_PATTERN, it.image) is not None,
+            holds=lambda it: re.fullmatch(_IMAGE_PATTERN, it.image) is not None,
         ),
         _needs_request("cpu", "targetCPUUtilizationPercentage"),
         _needs_request("memory", "targetMemoryUtilizationPercentage"),

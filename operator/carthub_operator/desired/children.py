@@ -34,17 +34,20 @@ class Plan:
     """What to do with the children.
 
     `apply` in order; `create` only where absent, since a Job's template cannot change; `keep`
-    are children that stay as they are. Whatever else is ours is removed.
+    are children that stay as they are, Jobs all of them with `keeps_jobs`. Whatever else is ours
+    is removed.
     """
 
     apply: tuple[Manifest, ...]
     create: tuple[Manifest, ...]
     keep: frozenset[ChildKey]
+    keeps_jobs: bool = False
 
-    @property
-    def wanted(self) -> frozenset[ChildKey]:
-        """Every child that must not be removed."""
-        return self.keep | {key_of(manifest) for manifest in (*self.apply, *self.create)}
+    def wants(self, key: ChildKey) -> bool:
+        """Tell whether a child must not be removed."""
+        if key in self.keep or (self.keeps_jobs and key.kind == "Job"):
+            return True
+        return any(key == key_of(manifest) for manifest in (*self.apply, *self.create))
 
 
 def key_of(manifest: Manifest) -> ChildKey:
@@ -91,4 +94,5 @@ def plan(resource: CartService, facts: Facts) -> Plan:
                 keep.add(ChildKey("Job", names.migration_job(resource.name, key)))
     if scaler := autoscaler(resource):
         apply.append(scaler)
-    return Plan(tuple(apply), tuple(create), frozenset(keep))
+    # Without credentials nobody knows which database a running Job migrates: leave it to its end.
+    return Plan(tuple(apply), tuple(create), frozenset(keep), keeps_jobs=credentials is None)

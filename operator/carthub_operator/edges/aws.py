@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+)
 
 from carthub_operator.api.conditions import Reason
 from carthub_operator.errors import SecretError
@@ -31,6 +37,7 @@ _DENIED = frozenset(
         "UnrecognizedClientException",
     }
 )
+_NO_IDENTITY = (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError)
 # Operation, error code (empty: none), seconds.
 OnCall = Callable[[str, str, float], None]
 
@@ -63,7 +70,9 @@ class AwsSecretsManager:
     def current_version(self, secret_id: str, region: str) -> str:
         """Return the id of the version that is current; its value is not fetched."""
         api = self._client(region)
-        answer = self._call("DescribeSecret", lambda: api.describe_secret(SecretId=secret_id))
+        answer = self._call(
+            "DescribeSecret", region, lambda: api.describe_secret(SecretId=secret_id)
+        )
         for version, stages in answer.get("VersionIdsToStages", {}).items():
             if CURRENT in stages:
                 return str(version)
@@ -74,6 +83,7 @@ class AwsSecretsManager:
         api = self._client(region)
         answer = self._call(
             "GetSecretValue",
+            region,
             lambda: api.get_secret_value(SecretId=secret_id, VersionStage=CURRENT),
         )
         return answer["VersionId"], _fields(answer.get("SecretString"))
@@ -88,17 +98,27 @@ class AwsSecretsManager:
                 )
             return self._clients[region]
 
-    def _call(self, operation: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
+    def _call(self, operation: str, region: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
         started, code = time.monotonic(), ""
         try:
             return request()
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
             raise _translated(code, operation) from None
+        except _NO_IDENTITY as error:
+            code = type(error).__name__
+            raise SecretError(
+                Reason.SECRET_ACCESS_DENIED,
+                f"the operator has no identity in AWS ({code}): bind its ServiceAccount to a role"
+                " (IRSA or Pod Identity)",
+            ) from None
         except BotoCoreError as error:
             code = type(error).__name__
-            message = f"AWS cannot be asked: {code}"
-            raise SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, message) from None
+            raise SecretError(
+                Reason.SECRET_SOURCE_UNAVAILABLE,
+                f"AWS in {region} cannot be reached ({code}): is the region right, and the"
+                " operator's way there open?",
+            ) from None
         finally:
             self._on_call(operation, code, time.monotonic() - started)
 
@@ -124,7 +144,7 @@ def _fields(text: str | None) -> Mapping[str, object]:
     """Return the fields of a secret's text; a value that is no JSON object is SecretMalformed."""
     try:
         fields = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         # The cause would quote the value.
         fields = None
     if not isinstance(fields, dict):

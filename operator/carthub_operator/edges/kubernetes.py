@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import urllib3
@@ -241,6 +242,8 @@ def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:
     return {**manifest, "metadata": {**manifest["metadata"], **fields}}
 
 
+# How RBAC and the other authorizers put it (k8s.io/apiserver, responsewriters.forbiddenMessage).
+_LACKS_RIGHT = re.compile('User ".*" cannot ')
 _BY_STATUS: Mapping[int, type[errors.CarthubError]] = {
     400: errors.Rejected,
     403: errors.Forbidden,
@@ -260,10 +263,21 @@ def _translated(error: client.ApiException, kind: Kind, path: str) -> errors.Car
         answer = {}
     causes = (answer.get("details") or {}).get("causes") or ()
     name = path.rpartition("/")[2]
-    said = answer.get("reason" if kind is kinds.SECRET else "message")
+    text = str(answer.get("message") or "")
+    said = answer.get("reason") if kind is kinds.SECRET else text
     message = f"{kind.name} {name}: {said or f'the API server answers {error.status}'}"
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return NamespaceTerminating(f"The namespace of {kind.name} {name} is being deleted")
     if any(cause.get("field") == "metadata.uid" for cause in causes):
         return errors.Conflict(message)
+    if error.status == HTTPStatus.FORBIDDEN and not _LACKS_RIGHT.search(text):
+        # Admission: a quota, a policy, a webhook. No right of the operator would help.
+        return errors.Rejected(f"{kind.name} {name}: {_without_values(text, kind)}")
     return _BY_STATUS.get(error.status, errors.ClusterUnavailable)(message)
+
+
+def _without_values(text: str, kind: Kind) -> str:
+    """Return what admission says; of a Secret only what speaks of a quota."""
+    if kind is kinds.SECRET and "exceeded quota" not in text:
+        return "a policy or webhook of the cluster refuses it"
+    return text

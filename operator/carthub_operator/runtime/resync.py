@@ -14,7 +14,7 @@ import structlog
 
 from carthub_operator import kinds
 from carthub_operator.api import names
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 from carthub_operator.desired.facts import Manifest
 from carthub_operator.errors import CarthubError
 from carthub_operator.kinds import Kind

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from carthub_operator.api.conditions import Reason
-from carthub_operator.contracts import Key, Reading, SecretReference
+from carthub_operator.api.resource import Key
+from carthub_operator.contracts import Reading, SecretReference
 from carthub_operator.errors import CarthubError, SecretError
 
 # How long a pass waits for a first answer: long enough for an AWS that answers.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 120.0

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 from carthub_operator.errors import CarthubError, ClusterUnavailable
 from carthub_operator.news import News
 from carthub_operator.reconcile import Outcome

@@ -52,14 +52,6 @@ def test_a_field_of_a_newer_version_does_not_stop_this_one() -> None:
     assert read.spec == cart_service().spec
 
 
-def test_a_resource_that_is_going_is_known_as_such() -> None:
-    raw = _raw()
-    raw["metadata"]["deletionTimestamp"] = "2026-01-02T03:04:05Z"
-
-    assert resource.parse(raw).is_deleting
-    assert not cart_service().is_deleting
-
-
 def test_children_are_owned_and_labelled() -> None:
     metadata = cart_service().metadata("x")
 

@@ -47,6 +47,13 @@ def test_without_credentials_the_running_version_and_its_secret_stay() -> None:
     }
 
 
+def test_without_credentials_a_running_migration_is_left_to_its_end() -> None:
+    job = ChildKey("Job", "backend-migrate-0123456789")
+
+    assert plan(cart_service(), Facts(None, MigrationState.NOT_STARTED)).wants(job)
+    assert not plan(cart_service(), DONE).wants(job)
+
+
 def test_migrations_run_before_the_deployment_is_touched() -> None:
     for state in (MigrationState.NOT_STARTED, MigrationState.RUNNING, MigrationState.FAILED):
         wanted = plan(cart_service(), Facts(credentials(), state))
@@ -54,7 +61,7 @@ def test_migrations_run_before_the_deployment_is_touched() -> None:
         job = f"Job/backend-migrate-{migration_key(cart_service(), credentials())}"
         assert _names(wanted.create) == [job]
         assert "Deployment/backend-deployment" not in _names(wanted.apply)
-        assert ChildKey("Deployment", "backend-deployment") in wanted.wanted
+        assert ChildKey("Deployment", "backend-deployment") in wanted.keep
 
 
 def test_a_migration_key_follows_image_and_database_only() -> None:
@@ -79,6 +86,8 @@ def test_migrations_that_are_off_leave_no_job_and_no_trace() -> None:
 def test_what_is_switched_off_is_not_wanted() -> None:
     resource = cart_service(autoscaling={"enabled": False}, podDisruptionBudget={"enabled": False})
 
-    kinds = {child.kind for child in plan(resource, DONE).wanted}
+    wanted = plan(resource, DONE)
 
-    assert kinds == {"ServiceAccount", "NetworkPolicy", "Service", "Secret", "Deployment", "Job"}
+    assert not wanted.wants(ChildKey("HorizontalPodAutoscaler", "backend-hpa"))
+    assert not wanted.wants(ChildKey("PodDisruptionBudget", "backend-pdb"))
+    assert wanted.wants(ChildKey("Deployment", "backend-deployment"))

@@ -82,7 +82,9 @@ def test_a_secret_that_does_not_exist(secrets: AwsSecretsManager) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["canary", '["canary"]', '"canary"', "{canary"])
+@pytest.mark.parametrize(
+    "text", ["canary", '["canary"]', '"canary"', "{canary", "[" * 60_000], ids=lambda text: text[:9]
+)
 def test_a_value_that_is_no_json_object(
     secrets: AwsSecretsManager, aws_server: AwsServer, text: str
 ) -> None:
@@ -90,6 +92,22 @@ def test_a_value_that_is_no_json_object(
     aws_server.put_secret(name, text)
 
     assert _reason(lambda: secrets.current_value(name, REGION)) == Reason.SECRET_MALFORMED
+
+
+def test_an_operator_without_an_identity_in_aws_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, aws_server: AwsServer, calls: Calls
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws_server.endpoint_url)
+
+    with pytest.raises(SecretError, match="no identity in AWS") as caught:
+        _manager(calls).current_version("any", REGION)
+
+    assert caught.value.reason == Reason.SECRET_ACCESS_DENIED
 
 
 @pytest.mark.usefixtures("aws_environment")
@@ -102,6 +120,14 @@ def test_nobody_listening_is_a_source_that_is_away(
         Reason.SECRET_SOURCE_UNAVAILABLE
     )
     assert calls == [("DescribeSecret", "EndpointConnectionError")]
+
+
+@pytest.mark.usefixtures("aws_environment")
+def test_a_region_that_may_be_wrong_is_named(monkeypatch: pytest.MonkeyPatch, calls: Calls) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+
+    with pytest.raises(SecretError, match=r"no-where-1 cannot be reached.*is the region right"):
+        _manager(calls).current_version("any", "no-where-1")
 
 
 @pytest.mark.usefixtures("aws_environment")

@@ -13,6 +13,7 @@ from carthub_operator import errors, kinds
 from carthub_operator.contracts import NamespaceTerminating
 from carthub_operator.edges.kubernetes import KubernetesCluster, Timeouts
 from tests.support import control_plane as planes
+from tests.support.cluster import eventually
 
 Calls = list[tuple[str, str, int]]
 SERVICE = kinds.BY_NAME["Service"]
@@ -153,6 +154,40 @@ def test_what_is_said_of_a_secret_is_not_repeated(
     assert "canary" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_a_quota_is_no_missing_right(
+    control_plane: ControlPlane, cluster: KubernetesCluster, namespace: str
+) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "none", "namespace": namespace},
+        "spec": {"hard": {"count/services": "0", "count/secrets": "0"}},
+    }
+    with planes.dynamic_client(control_plane.kubeconfig) as api:
+        planes.apply(api, quota)
+
+    eventually(
+        lambda: _refusal(cluster, _service(namespace)) == errors.Rejected, what="the quota holds"
+    )
+    with pytest.raises(errors.Rejected, match=r"Secret one.*exceeded quota"):
+        cluster.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "one", "namespace": namespace},
+            }
+        )
+
+
+def _refusal(cluster: KubernetesCluster, manifest: dict[str, Any]) -> type[Exception] | None:
+    try:
+        made = cluster.create(manifest)["metadata"]
+        cluster.delete(SERVICE, made["namespace"], made["name"], uid=made["uid"])
+    except errors.CarthubError as error:
+        return type(error)
+    return None
 
 
 def test_a_missing_right_is_named(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from carthub_operator import kinds
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 from carthub_operator.runtime.cache import ObjectCache, owner_key
 from tests.support.fakes import FakeClock
 

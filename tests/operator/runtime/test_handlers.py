@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from carthub_operator import kinds
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 from carthub_operator.runtime import handlers
 from carthub_operator.runtime.cache import ObjectCache
 from carthub_operator.runtime.work_queue import WorkQueue

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from carthub_operator import errors, kinds
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache
 from carthub_operator.runtime.resync import Resync

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from carthub_operator.api.conditions import Reason
-from carthub_operator.contracts import Key, Reading, SecretReference
+from carthub_operator.api.resource import Key
+from carthub_operator.contracts import Reading, SecretReference
 from carthub_operator.errors import SecretError
 from carthub_operator.runtime.secret_schedule import AwsSecretSchedule
 from tests.support.cluster import eventually

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 from carthub_operator.runtime.work_queue import (
     FIRST_RETRY_SECONDS,
     LAST_RETRY_SECONDS,

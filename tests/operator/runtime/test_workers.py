@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from carthub_operator import errors
-from carthub_operator.contracts import Key
+from carthub_operator.api.resource import Key
 from carthub_operator.news import Change, News
 from carthub_operator.reconcile import Outcome
 from carthub_operator.runtime.metrics import Metrics

@@ -1,0 +1,54 @@
+"""An operator for each module, and a CartService in a namespace of its own for each test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from carthub_dev.aws import AwsServer
+from carthub_dev.control_plane import ControlPlane
+from carthub_dev.ledger import Ledger
+from tests.support import operator_process
+from tests.support.live_cart import LiveCart, live_cart
+from tests.support.live_operator import PASSWORD, aws_database, requests, settle
+from tests.support.operator_process import OperatorProcess, running_operator
+
+
+@pytest.fixture(scope="module")
+def operator(
+    control_plane: ControlPlane, aws_server: AwsServer, ledger: Ledger
+) -> Iterator[OperatorProcess]:
+    """The whole operator as a process, with its real identity and rights."""
+    kubeconfig = operator_process.install(control_plane)
+    with running_operator(control_plane, ledger, kubeconfig=kubeconfig, aws=aws_server) as running:
+        yield running
+
+
+@pytest.fixture
+def cart(operator: OperatorProcess) -> Iterator[LiveCart]:
+    """A namespace for a CartService; the operator must have every right that it uses."""
+    start = operator.plane.audit_mark()
+    with live_cart(operator.plane) as made:
+        yield made
+        refused = {
+            f"{one.verb} {one.resource}"
+            for one in requests(operator.plane, start, made.namespace)
+            if one.code == 403
+        }
+        assert not refused, "the operator lacks rights"
+
+
+@pytest.fixture
+def secret_id(cart: LiveCart, aws_server: AwsServer) -> str:
+    """A good secret at AWS."""
+    name = f"test/{cart.namespace}"
+    aws_server.put_secret(name, {"username": "carthub_blue", "password": PASSWORD})
+    return name
+
+
+@pytest.fixture
+def ready(cart: LiveCart, secret_id: str, operator: OperatorProcess) -> LiveCart:
+    """A CartService that is Ready, and of which nothing moves any more."""
+    cart.apply(database=aws_database(secret_id))
+    cart.wait_ready()
+    settle(operator)
+    return cart
