@@ -14,6 +14,12 @@ _OPERATIONS = {
     ("put", "/api/v1/cart/{customer_id}/items/{product_id}"): {
         "200", "400", "404", "412", "415", "422", "503",
     },
+    ("put", "/api/v1/cart/{customer_id}/items"): {
+        "200", "400", "409", "412", "415", "422", "503",
+    },
+    ("post", "/api/v1/cart/{customer_id}/merge"): {
+        "200", "400", "409", "412", "415", "422", "503",
+    },
     ("delete", "/api/v1/cart/{customer_id}/items/{product_id}"): {
         "200", "400", "404", "412", "422", "503",
     },

@@ -4,15 +4,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
-from app.api import idempotency, requests, responses
+from app.api import auth, idempotency, requests, responses
 from app.api.auth import CallerDep
 from app.api.dependencies import CustomerId, IfMatch, ProductId, RunningService
 from app.api.direct import DirectRoute
 from app.api.idempotency import IdempotencyKey
 from app.api.openapi import CART_HEADERS, REPLAYED, answers
-from app.api.schemas import AddItem, Cart, ChangedCart, Checkout, Order, SetQuantity
+from app.api.schemas import (
+    AddItem,
+    Cart,
+    ChangedCart,
+    Checkout,
+    Merge,
+    Order,
+    SetItems,
+    SetQuantity,
+)
 from app.cart.idempotency import Kept
-from app.cart.service import EMPTY_TAG, CartVersion, NewLine
+from app.cart.service import EMPTY_TAG, CartVersion, LineChange, NewLine
 
 router = APIRouter(tags=["cart"], route_class=DirectRoute)
 
@@ -88,6 +97,70 @@ async def set_quantity(
     run = service.run_repeatable if tags is None else service.run
     return _changed(
         await run(service.carts.set_quantity, customer_id, product_id, body.quantity, tags)
+    )
+
+
+@router.put(
+    f"{_CARTS}/{{customer_id}}/items",
+    summary="Set several items",
+    response_model=ChangedCart,
+    responses=answers(400, 409, 412, 415, 422, 503, success={200: {**CART_HEADERS, **REPLAYED}}),
+)
+async def set_items(
+    customer_id: CustomerId,
+    body: Annotated[SetItems, Body()],
+    caller: CallerDep,
+    tags: IfMatch,
+    asked: IdempotencyKey,
+    service: RunningService,
+) -> Response:
+    """Set lines together, all or none, as one change. Lines that are not named stay."""
+    caller.require(customer_id)
+    lines = [
+        LineChange(line.product_id, line.quantity, line.name, line.unit_price, line.currency)
+        for line in body.items
+    ]
+
+    def act() -> Kept:
+        changed = service.carts.set_items(customer_id, lines, tags)
+        return Kept(200, changed.document, _tag_of(changed))
+
+    return idempotency.response(
+        await idempotency.answered(service, asked, customer_id, act, subject=caller.subject)
+    )
+
+
+@router.post(
+    f"{_CARTS}/{{customer_id}}/merge",
+    summary="Merge another customer's cart into this one",
+    response_model=ChangedCart,
+    responses=answers(400, 409, 412, 415, 422, 503, success={200: {**CART_HEADERS, **REPLAYED}}),
+)
+async def merge(
+    request: Request,
+    customer_id: CustomerId,
+    body: Annotated[Merge, Body()],
+    caller: CallerDep,
+    tags: IfMatch,
+    asked: IdempotencyKey,
+    service: RunningService,
+) -> Response:
+    """Take over the lines of a guest who has signed in, say; the other cart is gone after it.
+
+    A caller without the service scope shows with `source_token` that the source is theirs too.
+    """
+    caller.require(customer_id)
+    owner = caller
+    if body.source_token is not None and not caller.is_service:
+        owner = await auth.verified(request, body.source_token.get_secret_value())
+    owner.require(body.source_customer_id)
+
+    def act() -> Kept:
+        changed = service.carts.merge(customer_id, body.source_customer_id, body.strategy, tags)
+        return Kept(200, changed.document, _tag_of(changed))
+
+    return idempotency.response(
+        await idempotency.answered(service, asked, customer_id, act, subject=caller.subject)
     )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -13,11 +13,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     StrictInt,
     WithJsonSchema,
+    model_validator,
 )
 
 from app.cart import rules
+from app.cart.service import MergeStrategy
 
 _AMOUNT_SCHEMA = {
     "anyOf": [
@@ -58,6 +61,12 @@ Quantity = Annotated[
     StrictInt,
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 999, "examples": [1]}),
 ]
+SetQuantityOfLine = Annotated[
+    StrictInt,
+    Field(ge=0, description="0 removes the line"),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 999, "examples": [1]}),
+]
+MAX_BULK_LINES = 100
 
 
 class _Request(BaseModel):
@@ -84,6 +93,47 @@ class SetQuantity(_Request):
     quantity: Quantity
 
 
+class SetLine(_Request):
+    """What a line of the cart is to be."""
+
+    product_id: Identifier
+    quantity: SetQuantityOfLine
+    name: Name | None = Field(default=None, description="Left out: as it is")
+    unit_price: UnitPrice | None = Field(
+        default=None, description="Left out: as it is; a product not in the cart needs one"
+    )
+    currency: Currency | None = Field(default=None, description="Of the cart, if it has one")
+
+
+class SetItems(_Request):
+    """Lines to set together; lines not named stay."""
+
+    items: list[SetLine] = Field(min_length=1, max_length=MAX_BULK_LINES)
+
+    @model_validator(mode="after")
+    def _each_product_once(self) -> Self:
+        seen: set[str] = set()
+        for index, line in enumerate(self.items):
+            if line.product_id in seen:
+                raise ValueError(f"items/{index}/product_id is named twice")
+            seen.add(line.product_id)
+        return self
+
+
+class Merge(_Request):
+    """Whose cart to take over, and what becomes of products in both."""
+
+    source_customer_id: Identifier
+    strategy: MergeStrategy = Field(
+        default="sum",
+        description="`sum` adds the quantities at this cart's price, `keep-target` leaves this"
+        " cart's line, `use-source` takes the other's",
+    )
+    source_token: SecretStr | None = Field(
+        default=None, description="A token of the source customer, from who owns both carts"
+    )
+
+
 class Checkout(_Request):
     """Whose cart becomes an order, and the total that the customer saw."""
 
@@ -104,7 +154,7 @@ class CartLine(BaseModel):
 class CartWarning(BaseModel):
     """What a write did beside what was asked."""
 
-    code: Literal["price-changed"]
+    code: Literal["price-changed", "price-kept"]
     product_id: str
     detail: str
 

@@ -1,5 +1,7 @@
 """Every SQL statement of the service: one round trip each, most a function of cart/sql."""
 
+import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +35,13 @@ ADD = _function(
 )
 SET = _function("cart_set_quantity_v1", "text", "text", "integer", "interval", "text[]")
 REMOVE = _function("cart_remove_item_v1", "text", "text", "interval", "text[]")
+SET_ITEMS = _function(
+    "cart_set_items_v1",
+    *("text", "jsonb", "text", "integer", "integer", "interval", "text[]"),
+)
+MERGE = _function(
+    "cart_merge_v1", "text", "text", "text", "integer", "integer", "interval", "text[]"
+)
 CLEAR = _function("cart_clear_v1", "text", "interval", "text[]")
 CHECKOUT = _function("cart_checkout_v1", "text", "numeric", "text[]")
 ORDERS = Statement(
@@ -77,6 +86,25 @@ class Line:
     currency: str | None
     currency_decimals: int | None
     quantity: int
+
+
+@dataclass(frozen=True)
+class Currency:
+    """A currency, and the decimals of its amounts."""
+
+    code: str
+    decimals: int
+
+
+@dataclass(frozen=True)
+class SetLine:
+    """What a line is to be: quantity 0 for gone, None for as it is."""
+
+    product_id: str
+    quantity: int
+    name: str | None
+    unit_price: Decimal | None
+    price_decimals: int | None
 
 
 @dataclass(frozen=True)
@@ -161,6 +189,43 @@ class CartRepository:
         """Remove a line."""
         return self._answer(REMOVE, customer_id, product_id, ttl, _array(tags))
 
+    def set_items(
+        self,
+        customer_id: str,
+        lines: Sequence[SetLine],
+        currency: Currency | None,
+        *,
+        max_lines: int,
+        ttl: timedelta,
+        tags: Sequence[str] | None,
+    ) -> Answer:
+        """Set several lines at once; the facts of changed prices are the old ones."""
+        return self._answer(
+            SET_ITEMS,
+            customer_id,
+            json.dumps([_record(index, line) for index, line in enumerate(lines)]),
+            *((currency.code, currency.decimals) if currency else (None, None)),
+            max_lines,
+            ttl,
+            _array(tags),
+        )
+
+    def merge(
+        self,
+        target_id: str,
+        source_id: str,
+        strategy: str,
+        *,
+        max_quantity: int,
+        max_lines: int,
+        ttl: timedelta,
+        tags: Sequence[str] | None,
+    ) -> Answer:
+        """Move the lines of a cart into another; the facts are the prices that gave way."""
+        return self._answer(
+            MERGE, target_id, source_id, strategy, max_quantity, max_lines, ttl, _array(tags)
+        )
+
     def clear(self, customer_id: str, *, ttl: timedelta, tags: Sequence[str] | None) -> Answer:
         """Remove every line."""
         return self._answer(CLEAR, customer_id, ttl, _array(tags))
@@ -194,6 +259,12 @@ class CartRepository:
     def _answer(self, statement: Statement, *values: object) -> Answer:
         outcome, tag, document, facts = statement.run(self._connection, *values).one()
         return Answer(outcome, tag or "", document or "", facts or {})
+
+
+def _record(index: int, line: SetLine) -> dict[str, object]:
+    # A price as text: JSON numbers are floats to many.
+    price = None if line.unit_price is None else str(line.unit_price)
+    return {"index": index, **dataclasses.asdict(line), "unit_price": price}
 
 
 def _array(tags: Sequence[str] | None) -> list[str] | None:

@@ -9,15 +9,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import sqlalchemy
 
-from app.cart import currencies, rules
-from app.cart.repository import Answer, CartRepository, Line, OrderPlace
-from app.errors import Invalid, NotFound, PreconditionFailed, Refusal, StateConflict
+from app.cart import currencies, refusals, rules
+from app.cart.repository import (
+    Answer,
+    CartRepository,
+    Currency,
+    Line,
+    OrderPlace,
+    SetLine,
+)
+from app.errors import Invalid, NotFound
 
 EMPTY_TAG = "empty"
+
+# What becomes of a product that is in both carts.
+MergeStrategy = Literal["sum", "keep-target", "use-source"]
 
 # Versions named by If-Match; None: the request names none.
 Tags = Sequence[str] | None
@@ -39,6 +49,17 @@ class NewLine:
     unit_price: Decimal
     currency: str | None
     quantity: int
+
+
+@dataclass(frozen=True)
+class LineChange:
+    """What a line is to be: quantity 0 for gone; None leaves name and price as they are."""
+
+    product_id: str
+    quantity: int
+    name: str | None
+    unit_price: Decimal | None
+    currency: str | None
 
 
 @dataclass(frozen=True)
@@ -93,7 +114,7 @@ class CartService:
                 ttl=self._limits.ttl,
                 tags=tags,
             )
-        changed = self._cart(answer, line)
+        changed = self._cart(answer, line.currency)
         if not answer.facts:
             return changed
         warning = _price_changed(new.product_id, answer.facts["old_price"])
@@ -109,6 +130,42 @@ class CartService:
                 customer_id, product_id, quantity, ttl=self._limits.ttl, tags=tags
             )
         return self._cart(answer)
+
+    def set_items(
+        self, customer_id: str, lines: Sequence[LineChange], tags: Tags = None
+    ) -> CartVersion:
+        """Set several lines, all or none; changed prices are taken over, with warnings."""
+        currency = self._one_currency(lines)
+        with self._database.connection() as connection:
+            answer = CartRepository(connection).set_items(
+                customer_id,
+                [self._set_line(index, line) for index, line in enumerate(lines)],
+                currency,
+                max_lines=self._limits.max_lines,
+                ttl=self._limits.ttl,
+                tags=tags,
+            )
+        code = None if currency is None else currency.code
+        return self._several(customer_id, answer, _price_changed, code)
+
+    def merge(
+        self, customer_id: str, source_id: str, strategy: MergeStrategy, tags: Tags = None
+    ) -> CartVersion:
+        """Move another customer's lines into the cart; without any nothing changes."""
+        if customer_id == source_id:
+            raise Invalid("#/source_customer_id", "must be another customer's")
+        with self._database.connection() as connection:
+            answer = CartRepository(connection).merge(
+                customer_id,
+                source_id,
+                strategy,
+                max_quantity=self._limits.max_quantity,
+                max_lines=self._limits.max_lines,
+                ttl=self._limits.ttl,
+                tags=tags,
+            )
+        warning = _price_changed if strategy == "use-source" else _price_kept
+        return self._several(customer_id, answer, warning)
 
     def remove_item(self, customer_id: str, product_id: str, tags: Tags = None) -> CartVersion:
         """Remove a line."""
@@ -168,13 +225,46 @@ class CartService:
             quantity=new.quantity,
         )
 
-    def _cart(self, answer: Answer, line: Line | None = None) -> CartVersion:
-        self._refuse(answer, line)
+    def _one_currency(self, lines: Sequence[LineChange]) -> Currency | None:
+        found = self._limits.default_currency
+        named = [(index, line.currency) for index, line in enumerate(lines) if line.currency]
+        for index, code in named:
+            if code != named[0][1]:
+                raise Invalid(f"#/items/{index}/currency", "must be the one of all other lines")
+            found = code
+        decimals = None if found is None else currencies.decimals_of(found)
+        return None if found is None or decimals is None else Currency(found, decimals)
+
+    def _set_line(self, index: int, line: LineChange) -> SetLine:
+        if line.quantity > self._limits.max_quantity:
+            most = self._limits.max_quantity
+            raise Invalid(f"#/items/{index}/quantity", f"must be 0 to {most}")
+        price = line.unit_price
+        decimals = None if price is None else rules.decimals_in(price)
+        return SetLine(line.product_id, line.quantity, line.name, price, decimals)
+
+    def _several(
+        self,
+        customer_id: str,
+        answer: Answer,
+        warning: Callable[[str, str], Mapping[str, str]],
+        currency: str | None = None,
+    ) -> CartVersion:
+        self._refuse(answer, currency)
+        document = answer.document or _empty_cart(customer_id)
+        if answer.facts:
+            given_way = answer.facts["old_prices"]
+            warnings = [warning(one["product_id"], one["old_price"]) for one in given_way]
+            document = _with_warnings(document, warnings)
+        return CartVersion(document, answer.tag)
+
+    def _cart(self, answer: Answer, currency: str | None = None) -> CartVersion:
+        self._refuse(answer, currency)
         return CartVersion(answer.document, answer.tag)
 
-    def _refuse(self, answer: Answer, line: Line | None = None) -> None:
+    def _refuse(self, answer: Answer, currency: str | None = None) -> None:
         if answer.outcome != "done":
-            raise _REFUSALS[answer.outcome](answer, self._limits, line)
+            raise refusals.refusal(answer, self._limits, currency)
 
 
 def _empty_cart(customer_id: str) -> str:
@@ -198,83 +288,10 @@ def _price_changed(product_id: str, old_price: str) -> dict[str, str]:
     return {"code": "price-changed", "product_id": product_id, "detail": detail}
 
 
+def _price_kept(product_id: str, old_price: str) -> dict[str, str]:
+    detail = f"the source had it at {old_price}, the line keeps its own price"
+    return {"code": "price-kept", "product_id": product_id, "detail": detail}
+
+
 def _with_warnings(document: str, warnings: Sequence[Mapping[str, str]]) -> str:
     return json.dumps({**json.loads(document), "warnings": warnings}, ensure_ascii=False)
-
-
-def _precondition_failed(answer: Answer, *_: object) -> Refusal:
-    version = answer.facts["current_version"]
-    return PreconditionFailed(
-        "precondition-failed",
-        f"the cart is at version {version}, which If-Match does not name",
-        {"current_version": version, "tag": answer.tag},
-    )
-
-
-def _item_not_found(*_: object) -> Refusal:
-    return NotFound("item-not-found", "the cart has no such product")
-
-
-def _currency_needed(*_: object) -> Refusal:
-    return Invalid("#/currency", "is needed for the first line of a cart")
-
-
-def _price_decimals(answer: Answer, *_: object) -> Refusal:
-    decimals, currency = answer.facts["decimals"], answer.facts["currency"]
-    return Invalid(
-        "#/unit_price", f"must have at most {decimals} decimals, which is what {currency} has"
-    )
-
-
-def _currency_mismatch(answer: Answer, _limits: object, line: Line | None) -> Refusal:
-    asked = None if line is None else line.currency
-    return StateConflict(
-        "currency-mismatch",
-        f"the cart is in {answer.facts['currency']}, the line in {asked}",
-        {"currency": answer.facts["currency"]},
-    )
-
-
-def _quantity_limit(answer: Answer, limits: rules.Limits, _line: object) -> Refusal:
-    quantity, limit = answer.facts["quantity"], limits.max_quantity
-    return StateConflict(
-        "quantity-limit",
-        f"the line has {quantity} pieces, a line may have {limit}",
-        {"quantity": quantity, "limit": limit},
-    )
-
-
-def _line_limit(_answer: object, limits: rules.Limits, _line: object) -> Refusal:
-    return StateConflict(
-        "line-limit", f"a cart may have {limits.max_lines} lines", {"limit": limits.max_lines}
-    )
-
-
-def _cart_empty(answer: Answer, *_: object) -> Refusal:
-    return StateConflict(
-        "cart-empty",
-        "there is nothing to check out",
-        {"last_order_id": answer.facts["last_order_id"]},
-    )
-
-
-def _cart_changed(answer: Answer, *_: object) -> Refusal:
-    total, currency = answer.facts["current_total"], answer.facts["currency"]
-    return StateConflict(
-        "cart-changed",
-        f"the total is {total} {currency}, not the expected one",
-        {"current_total": total, "currency": currency},
-    )
-
-
-_REFUSALS: dict[str, Callable[[Any, Any, Any], Refusal]] = {
-    "precondition-failed": _precondition_failed,
-    "item-not-found": _item_not_found,
-    "currency-needed": _currency_needed,
-    "price-decimals": _price_decimals,
-    "currency-mismatch": _currency_mismatch,
-    "quantity-limit": _quantity_limit,
-    "line-limit": _line_limit,
-    "cart-empty": _cart_empty,
-    "cart-changed": _cart_changed,
-}
