@@ -17,6 +17,7 @@ from tests.support import control_plane as planes
 from tests.support import crd as crds
 from tests.support.corpus import BAD, GOOD, Bad
 from tests.support.crd import CRD_FILE, ROOT
+from tests.support.live_cart import LiveCart
 from tests.support.resources import raw_cart_service, without_nones
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -150,3 +151,31 @@ def test_the_scale_subresource_writes_the_replicas(api: client.ApiClient) -> Non
 
     assert stored["spec"]["replicas"] == 5
     assert [item["metadata"]["name"] for item in selected["items"]] == ["backend"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"podLabels": {"team": "shop"}},
+        {"podAnnotations": {"team": "shop"}},
+        {"network": {"allowFrom": [{"podSelector": {}}]}},
+        {"serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "a"}}},
+        {"scheduling": {"nodeSelector": {"disk": "ssd"}}},
+        {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}},
+        {"autoscaling": {"minReplicas": 3}},
+        {"env": [{"name": "A", "value": "b"}]},
+        {"imagePullSecrets": [{"name": "a"}]},
+    ],
+    ids=lambda spec: next(iter(spec)),
+)
+def test_what_was_given_can_be_emptied_by_server_side_apply(
+    api: client.ApiClient, spec: dict[str, Any]
+) -> None:
+    ((field, value),) = spec.items()
+    with planes.new_namespace(api) as namespace:
+        cart = LiveCart(api, namespace)
+        cart.apply(**spec)
+
+        emptied = cart.apply(**{field: type(value)()})
+
+        assert emptied["spec"].get(field) is not None or field not in emptied["spec"]

@@ -147,6 +147,10 @@ def _property(
         default = _default_of(field)
         if default not in (None, {}, []):
             structural["default"] = default
+        elif structural.get("type") == "object":
+            # Merged field by field, an emptied one would become null, which is refused (seen on
+            # Kubernetes 1.36); where there is a default, that takes its place.
+            structural["x-kubernetes-map-type"] = "atomic"
     return structural
 
 
