@@ -28,6 +28,7 @@ from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService
 from app.db.connections import Database
 from app.db.workers import Workers
+from app.deadlines import Deadlines
 from app.housekeeping import Housekeeping
 from app.migrations import command
 from app.telemetry import Metrics
@@ -89,6 +90,7 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
         ttl=timedelta(days=chosen.cart_ttl_days),
         default_currency=chosen.cart_currency,
     )
+    deadlines = Deadlines(chosen.request_deadline_seconds)
     workers = Workers(database, chosen, metrics.pool_wait.observe)
     housekeeping = _begun(Housekeeping(database, workers, metrics), chosen.housekeeping_seconds)
     tokens = _tokens(chosen, metrics)
@@ -99,6 +101,7 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
             once=OnceOnly(database, wait=timedelta(seconds=chosen.idempotency_wait_seconds)),
             metrics=metrics,
             workers=workers,
+            deadlines=deadlines,
             health=health,
             readiness=Readiness(),
             verifier=tokens,
@@ -110,6 +113,7 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
             tokens.close()
         health.close()
         workers.close()
+        deadlines.close()
         database.close()
 
 

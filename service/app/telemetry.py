@@ -1,11 +1,10 @@
 """What an operator of the service sees: JSON logs, trace ids and Prometheus metrics."""
 
-import contextlib
 import contextvars
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
 from prometheus_client import (
@@ -73,6 +72,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._durations: dict[tuple[str, str, int], Histogram] = {}
+
+    def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request; the label values must be few."""
+        labels = (method, route, status)
+        found = self._durations.get(labels)
+        if found is None:
+            # Looking a child up costs more than counting in it.
+            found = self._durations[labels] = self.request_duration.labels(*labels)
+        found.observe(seconds)
+
     def watch_pool(
         self,
         *,
@@ -100,24 +110,25 @@ def traceparent() -> str:
     return f"00-{_trace_id.get()}-{secrets.token_hex(8)}-01"
 
 
-@contextlib.contextmanager
-def traced(traceparent: str | None) -> Iterator[str]:
-    """Join the caller's trace, or begin one; every log line inside carries its id."""
-    found = _TRACEPARENT.fullmatch(traceparent or "")
+def begin_trace(traceparent: str | None) -> None:
+    """Join the caller's trace, or begin one; every log line of this task carries its id."""
+    found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     is_usable = found is not None and found[1] != _NO_TRACE
-    joined = found[1] if found is not None and is_usable else secrets.token_hex(16)
-    token = _trace_id.set(joined)
-    try:
-        with structlog.contextvars.bound_contextvars(trace_id=joined):
-            yield joined
-    finally:
-        _trace_id.reset(token)
+    _trace_id.set(found[1] if found is not None and is_usable else secrets.token_hex(16))
+
+
+def _with_trace(
+    _logger: object, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    if (found := _trace_id.get()) != _NO_TRACE:
+        line["trace_id"] = found
+    return line
 
 
 def configure_logging(level: str) -> None:
     """Write every log line as one JSON object to standard output, libraries' lines included."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _with_trace,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -14,6 +14,7 @@ from app.api.schemas import Identifier
 from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService
 from app.db.workers import Workers
+from app.deadlines import Deadlines
 from app.settings import Settings
 from app.telemetry import Metrics
 
@@ -30,6 +31,7 @@ class Service:
     once: OnceOnly
     metrics: Metrics
     workers: Workers
+    deadlines: Deadlines
     health: DatabaseHealth
     readiness: Readiness
     verifier: Verifier | None

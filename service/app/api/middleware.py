@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import deadlines, telemetry
+from app import telemetry
 from app.api import problems
 from app.api.dependencies import Service
 
@@ -32,34 +32,34 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
-        with telemetry.traced(request.headers.get("traceparent")):
-            answer = _Answer(request.app.state.service, send)
-            try:
-                await self._answered(request, receive, answer)
-            finally:
-                answer.observe(request)
-
-    async def _answered(self, request: Request, receive: Receive, answer: "_Answer") -> None:
-        seconds = answer.service.settings.request_deadline_seconds
-        deadlines.begin(seconds)
-        timeout = asyncio.timeout(seconds)
+        telemetry.begin_trace(_traceparent(scope))
+        answer = _Answer(scope["app"].state.service, send)
         try:
-            async with timeout:
-                await self._app(request.scope, receive, answer.send)
+            await self._answered(scope, receive, answer)
+        finally:
+            answer.observe(scope)
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        deadlines = answer.service.deadlines
+        task = deadlines.begin()
+        try:
+            await self._app(scope, receive, answer.send)
         except ClientDisconnect:
             # Gone before its body was complete: nobody reads an answer, and nothing failed here.
             answer.status = _CLIENT_GONE
+        except asyncio.CancelledError:
+            if not deadlines.end(task) or answer.is_started:
+                raise
+            log.warning("deadline exceeded", method=scope["method"], route=_route(scope))
+            late = problems.deadline_exceeded(Request(scope), deadlines.seconds)
+            await late(scope, receive, answer.send)
         except Exception:
-            if timeout.expired():
-                log.warning("deadline exceeded", method=request.method, route=_route(request.scope))
-                found = problems.deadline_exceeded(request, seconds)
-            else:
-                log.exception("request failed", method=request.method, route=_route(request.scope))
-                found = problems.internal_error(request)
+            log.exception("request failed", method=scope["method"], route=_route(scope))
             if answer.is_started:
                 raise
-            await found(request.scope, receive, answer.send)
+            await problems.internal_error(Request(scope))(scope, receive, answer.send)
+        finally:
+            deadlines.end(task)
 
 
 class _Answer:
@@ -81,12 +81,19 @@ class _Answer:
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
         await self._send(message)
 
-    def observe(self, request: Request) -> None:
+    def observe(self, scope: Scope) -> None:
         """Count the request."""
-        method = request.method if request.method in _METHODS else "_OTHER"
-        self.service.metrics.request_duration.labels(
-            method, _route(request.scope), self.status
-        ).observe(time.perf_counter() - self._began_at)
+        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        seconds = time.perf_counter() - self._began_at
+        self.service.metrics.observe_request(method, _route(scope), self.status, seconds)
+
+
+def _traceparent(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"traceparent":
+            text: str = value.decode("latin-1")
+            return text
+    return None
 
 
 def _route(scope: Scope) -> str:
