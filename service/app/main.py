@@ -26,6 +26,7 @@ from app.api.health import DatabaseHealth, Readiness
 from app.cart import rules
 from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService
+from app.db.batches import Batches
 from app.db.connections import Database
 from app.db.workers import Workers
 from app.deadlines import Deadlines
@@ -94,13 +95,15 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
     workers = Workers(database, chosen, metrics.pool_wait.observe)
     housekeeping = _begun(Housekeeping(database, workers, metrics), chosen.housekeeping_seconds)
     tokens = _tokens(chosen, metrics)
+    carts = CartService(database, limits)
     try:
         yield Service(
             settings=chosen,
-            carts=CartService(database, limits),
+            carts=carts,
             once=OnceOnly(database, wait=timedelta(seconds=chosen.idempotency_wait_seconds)),
             metrics=metrics,
             workers=workers,
+            reads=Batches(workers, carts.read),
             deadlines=deadlines,
             health=health,
             readiness=Readiness(),

@@ -42,7 +42,7 @@ async def get_cart(
     With `If-None-Match` the answer to the same version is 304 without a body.
     """
     caller.require(customer_id)
-    found = await service.run_repeatable(service.carts.read, customer_id)
+    found = await service.reads.one(customer_id)
     headers = {"ETag": f'"{found.tag}"', "Cache-Control": "private, no-cache"}
     if requests.is_not_modified(request, found.tag, exists=found.tag != EMPTY_TAG):
         return Response(status_code=304, headers=headers)

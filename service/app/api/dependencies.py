@@ -12,7 +12,8 @@ from app.api.auth import Verifier
 from app.api.health import DatabaseHealth, Readiness
 from app.api.schemas import Identifier
 from app.cart.idempotency import OnceOnly
-from app.cart.service import CartService
+from app.cart.service import CartService, CartVersion
+from app.db.batches import Batches
 from app.db.workers import Workers
 from app.deadlines import Deadlines
 from app.settings import Settings
@@ -31,6 +32,8 @@ class Service:
     once: OnceOnly
     metrics: Metrics
     workers: Workers
+    # GETs of carts, many in one statement.
+    reads: Batches[str, CartVersion]
     deadlines: Deadlines
     health: DatabaseHealth
     readiness: Readiness

@@ -18,6 +18,7 @@ from app.cart.repository import (
     Answer,
     CartRepository,
     Currency,
+    Found,
     Line,
     OrderPlace,
     SetLine,
@@ -93,13 +94,11 @@ class CartService:
         self._database = database
         self._limits = limits
 
-    def read(self, customer_id: str) -> CartVersion:
-        """Return the customer's cart; without one an empty cart, and nothing is written."""
+    def read(self, customer_ids: Sequence[str]) -> dict[str, CartVersion]:
+        """Return each customer's cart; without one an empty cart, and nothing is written."""
         with self._database.connection() as connection:
-            found = CartRepository(connection).read([customer_id]).get(customer_id)
-        if found is None:
-            return CartVersion(_empty_cart(customer_id), EMPTY_TAG)
-        return CartVersion(found.document, found.tag)
+            found = CartRepository(connection).read(customer_ids)
+        return {customer_id: _version(customer_id, found) for customer_id in customer_ids}
 
     def add_item(self, customer_id: str, new: NewLine, tags: Tags = None) -> CartVersion:
         """Add pieces of a product; a changed price is taken over, with a warning."""
@@ -265,6 +264,13 @@ class CartService:
     def _refuse(self, answer: Answer, currency: str | None = None) -> None:
         if answer.outcome != "done":
             raise refusals.refusal(answer, self._limits, currency)
+
+
+def _version(customer_id: str, carts: Mapping[str, Found]) -> CartVersion:
+    found = carts.get(customer_id)
+    if found is None:
+        return CartVersion(_empty_cart(customer_id), EMPTY_TAG)
+    return CartVersion(found.document, found.tag)
 
 
 def _empty_cart(customer_id: str) -> str:

@@ -1,0 +1,115 @@
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import event
+from starlette.testclient import TestClient
+
+from app.api.dependencies import Service
+from app.db.batches import Batches
+from app.errors import DatabaseUnavailable
+from tests.support import carts
+
+
+def _service(client: TestClient) -> Service:
+    service: Service = client.app.state.service  # type: ignore[attr-defined] # an ASGI app to mypy
+    return service
+
+
+def _together(client: TestClient, customer_ids: Sequence[str]) -> list[object]:
+    """Read carts in one turn of the event loop."""
+
+    async def read() -> list[object]:
+        reads = [_service(client).reads.one(customer_id) for customer_id in customer_ids]
+        return list(await asyncio.gather(*reads, return_exceptions=True))
+
+    assert client.portal is not None
+    answers: list[object] = client.portal.call(read)
+    return answers
+
+
+def test_reads_that_arrive_together_are_few_statements(own_url: str) -> None:
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shoppers = [carts.new_shopper(client) for _ in range(40)]
+        for number, shopper in enumerate(shoppers[:20], 1):
+            shopper.add(quantity=number)
+        statements: list[str] = []
+        engine = _service(client).carts._database.engine  # type: ignore[attr-defined]  # noqa: SLF001 - counting
+        event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        answers = _together(client, [shopper.customer_id for shopper in shoppers])
+        executed = [statement for statement in statements if statement.startswith("EXECUTE")]
+    assert len(executed) == 3
+    for number, (shopper, answer) in enumerate(zip(shoppers, answers, strict=True), 1):
+        document = str(getattr(answer, "document", answer))
+        assert shopper.customer_id in document
+        assert (f'"item_count" : {number},' in document) == (number <= 20)
+
+
+def test_cart_that_postgresql_cannot_read_spoils_no_other(own_url: str) -> None:
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shoppers = [carts.new_shopper(client) for _ in range(5)]
+        for shopper in shoppers:
+            shopper.add()
+        broken = shoppers[2].customer_id
+        carts.run_sql(
+            own_url,
+            "CREATE OR REPLACE FUNCTION cart_tag_v1(p_cart carts) RETURNS text LANGUAGE sql"
+            f" AS $$ SELECT (1 / (p_cart.customer_id <> '{broken}')::int)::text $$",
+        )
+        answers = _together(client, [shopper.customer_id for shopper in shoppers])
+    kinds = [type(answer).__name__ for answer in answers]
+    assert kinds == ["CartVersion", "CartVersion", "DatabaseFailed", "CartVersion", "CartVersion"]
+
+
+def test_without_a_database_each_read_has_an_error_of_its_own() -> None:
+    chosen = carts.settings_for("postgresql://u:p@127.0.0.1:1/x", db_pool_timeout_seconds=0.1)
+    with carts.running_client(chosen) as client:
+        answers = _together(client, ["a", "b", "c"])
+    assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
+    assert len({id(answer) for answer in answers}) == 3
+
+
+def test_nobody_is_asked_for_who_has_given_up(migrated_url: str) -> None:
+    asked: list[Sequence[str]] = []
+    may_go = threading.Event()
+
+    def ask(keys: Sequence[str]) -> dict[str, str]:
+        asked.append(keys)
+        return {key: key.upper() for key in keys}
+
+    with carts.running_client(carts.settings_for(migrated_url, db_pool_size=1)) as client:
+        workers = _service(client).workers
+
+        async def read() -> list[object]:
+            busy = asyncio.create_task(workers.run(may_go.wait, is_repeatable=False))
+            batches = Batches(workers, ask)
+            reads = [asyncio.create_task(batches.one(key)) for key in ("a", "b")]
+            await asyncio.sleep(0)
+            reads[0].cancel()
+            may_go.set()
+            return [await busy, *await asyncio.gather(*reads, return_exceptions=True)]
+
+        assert client.portal is not None
+        _, given_up, answered = client.portal.call(read)
+    assert isinstance(given_up, asyncio.CancelledError)
+    assert answered == "B"
+    assert asked == [["b"]]
+
+
+@pytest.mark.parametrize("is_one", [True, False])
+def test_error_of_the_use_case_reaches_the_request(migrated_url: str, *, is_one: bool) -> None:
+    def ask(keys: Sequence[str]) -> dict[str, str]:
+        raise LookupError(*keys)
+
+    with carts.running_client(carts.settings_for(migrated_url)) as client:
+        workers = _service(client).workers
+
+        async def read() -> list[object]:
+            batches = Batches(workers, ask)
+            reads = [batches.one(key) for key in (("a",) if is_one else ("a", "b"))]
+            return list(await asyncio.gather(*reads, return_exceptions=True))
+
+        assert client.portal is not None
+        errors = client.portal.call(read)
+    assert [str(error) for error in errors] == (["a"] if is_one else ["a", "b"])
