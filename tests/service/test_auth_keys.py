@@ -1,4 +1,5 @@
 import asyncio
+import contextvars
 import json
 import secrets
 from collections import Counter
@@ -84,8 +85,12 @@ def test_address_of_the_keys_needs_no_description(own: Issuer) -> None:
 
 def test_fetch_belongs_to_the_trace_of_the_request(own: Issuer) -> None:
     trace = secrets.token_hex(16)
-    with telemetry.traced(f"00-{trace}-{secrets.token_hex(8)}-01"):
+
+    def request() -> None:
+        telemetry.begin_trace(f"00-{trace}-{secrets.token_hex(8)}-01")
         assert asyncio.run(_desk(own).accepts(own.token()))
+
+    contextvars.copy_context().run(request)
     for _, headers in own.requests:
         assert headers["Traceparent"].split("-")[1] == trace
 

@@ -64,7 +64,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         for operations in made["paths"].values():
             for operation in operations.values():
                 _complete(operation)
-        if getattr(app.state.service, "verifier", None) is not None:
+        if getattr(getattr(app.state, "service", None), "verifier", None) is not None:
             _protect(made)
         app.openapi_schema = made
     return app.openapi_schema
