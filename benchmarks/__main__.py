@@ -2,13 +2,14 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks import plan, results
+from benchmarks import plan, report
+from benchmarks.plan import Part
 from benchmarks.progress import Progress
+from benchmarks.results import Results
 from benchmarks.rig import rig
 from benchmarks.session import Session
 from carthub_dev.errors import PlatformError
@@ -22,21 +23,37 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def bench(
     *,
-    short: Annotated[bool, typer.Option("--short", help="A few minutes, to see it work.")] = False,
-    output: Annotated[Path, typer.Option(help="Where the results go.")] = results.FOLDER
-    / "latest.json",
+    short: Annotated[bool, typer.Option("--short", help="Some minutes, to see it work.")] = False,
+    big: Annotated[
+        bool, typer.Option("--big", help="Ten million carts too: 10 GB of disk, half an hour.")
+    ] = False,
+    part: Annotated[list[Part] | None, typer.Option(help="Only this part; repeatable.")] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Write the results into benchmarks/ and docs/.")
+    ] = False,
 ) -> None:
     """Measure the reference service, the product and pgbench, interleaved in one run."""
-    options = plan.SHORT if short else plan.Options()
-    progress = Progress(options.run_count)
     try:
-        clean_abandoned(prefix=_INSTANCE)
-        with Ledger.open(f"{_INSTANCE}{os.getpid()}") as ledger, rig(ledger) as running:
-            found = Session(running, options, progress).results()
+        found = _measured(plan.options(is_short=short, is_big=big, parts=part or ()))
     except PlatformError as error:
-        print(f"bench: {error}", file=sys.stderr)  # noqa: T201 - what it prints is its interface
+        _say(f"bench: {error}", is_error=True)
         raise typer.Exit(1) from error
-    results.write(found, output)
+    for name, spread in found.ratios.items():
+        _say(f"{name}: {spread}")
+    if not part:
+        places = report.PUBLISHED if publish else report.LOCAL
+        report.write(found, places)
+        _say(f"See {os.path.relpath(places.page)} and {os.path.relpath(places.picture)}.")
+
+
+def _measured(options: plan.Options) -> Results:
+    clean_abandoned(prefix=_INSTANCE)
+    with Ledger.open(f"{_INSTANCE}{os.getpid()}") as ledger, rig(ledger) as running:
+        return Session(running, options, Progress(options.run_count, _say)).results()
+
+
+def _say(text: str, *, is_error: bool = False) -> None:
+    print(text, file=sys.stderr if is_error else sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

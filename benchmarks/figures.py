@@ -36,6 +36,8 @@ class Figures:
     runs: int
     per_second: Spread
     unexpected: int
+    restarts: int
+    acknowledged_adds: int
     lost_adds: int
     p50_ms: Spread | None
     p99_ms: Spread | None
@@ -67,6 +69,8 @@ def figures(runs: Sequence[Run]) -> Figures:
         runs=len(runs),
         per_second=Spread.of(run.per_second for run in runs),
         unexpected=sum(run.unexpected for run in runs),
+        restarts=sum(run.restarts for run in runs),
+        acknowledged_adds=sum(run.checks[0].acknowledged for run in runs),
         lost_adds=sum(run.checks[0].lost for run in runs),
         p50_ms=Spread.of(p50 for p50, _ in known) if known else None,
         p99_ms=Spread.of(p99 for _, p99 in known) if known else None,

@@ -1,12 +1,13 @@
 """One run of one variant: load, what it cost, and whether the database agrees with the clients."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks import load, pgbench, sums, workload
 from benchmarks.load import percentile
-from benchmarks.rig import Rig, Variant
+from benchmarks.rig import PGBENCH, REFERENCE, Callers, Rig, Variant
 from benchmarks.sums import Check
 from benchmarks.workload import Kind, Size
 
@@ -26,6 +27,7 @@ class Load:
     seconds: float
     warm_up_seconds: float
     rate: int | None = None
+    callers: Callers = Callers.SHOP
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,17 @@ class Run:
     worker_mib: float | None = None
     database_cpu_us: float = 0
     checks: tuple[Check, ...] = ()
+    # Workers that had to be started again before it.
+    restarts: int = 0
 
 
 def run(rig: Rig, variant: Variant, given: Load) -> Run:
     """Run a variant once. Raises SumsDiffer when anything but the reference lost a write."""
+    restarts = rig.revive(variant)
     rig.databases.settle()
-    measured = _statements if variant.name == "pgbench" else _service
-    found = measured(rig, variant, given)
-    if variant.name != "reference":
+    measured = _statements if variant == PGBENCH else _service
+    found = dataclasses.replace(measured(rig, variant, given), restarts=restarts)
+    if variant.name != REFERENCE.name:
         sums.require(found.checks, variant.label)
     return found
 
@@ -60,7 +65,7 @@ def _service(rig: Rig, variant: Variant, given: Load) -> Run:
         workload.calls(given.size, given.seed),
         _target_count(given),
         bases=[worker.base for worker in workers],
-        headers=workers[0].headers,
+        headers=rig.headers_of(variant, given.callers),
     )
     meter = _Meter(rig, variant)
     answers = load.attack(

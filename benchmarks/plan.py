@@ -1,10 +1,26 @@
-"""What is run in which order, and how long it will take."""
+"""What is run in which order, and how much of it."""
 
+import dataclasses
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from benchmarks.rig import PGBENCH, PRODUCT, PRODUCT_2, REFERENCE, REFERENCE_2, Variant
+from benchmarks.rig import PGBENCH, PRODUCT, PRODUCT_2, REFERENCE, REFERENCE_2, Callers, Variant
 from benchmarks.workload import Size
+
+T = TypeVar("T")
+
+
+class Part(enum.StrEnum):
+    """A question that the benchmark answers."""
+
+    SATURATION = "saturation"  # how many requests a second
+    RATES = "rates"  # how long an answer takes when there is room
+    CROWD = "crowd"  # what becomes of adds that meet
+    TOKENS = "tokens"  # what customers' own tokens cost
+    SIZES = "sizes"  # what more and larger carts change
+
 
 SATURATED = (REFERENCE, PRODUCT, REFERENCE_2, PRODUCT_2, PGBENCH)
 COMMON_RATE = (REFERENCE, PRODUCT)
@@ -13,6 +29,19 @@ CROWDED = (REFERENCE, PRODUCT_2)
 SIZED = (PRODUCT, PGBENCH)
 # So few carts that adds to one line meet.
 CROWD = Size(carts=5, lines=2)
+# A customer asks some ten times in a run: as in a visit to a shop.
+VISITORS = Size(carts=1_000, lines=3)
+
+_SIZE = Size(100_000, 3)
+_SIZES = (
+    Size(10_000, 3),
+    _SIZE,
+    Size(1_000_000, 3),
+    Size(10_000, 1),
+    Size(10_000, 10),
+    Size(10_000, 100),
+)
+_BIG = Size(10_000_000, 3)
 
 
 @dataclass(frozen=True)
@@ -23,45 +52,64 @@ class Options:
     seconds: float = 8
     warm_up_seconds: float = 2
     connections: int = 16
-    carts: int = 100_000
-    lines: int = 3
-    # Carts, each with so many lines.
-    sizes: Sequence[tuple[int, int]] = (
-        (10_000, 3),
-        (100_000, 3),
-        (1_000_000, 3),
-        (10_000, 1),
-        (10_000, 10),
-        (10_000, 100),
-    )
+    size: Size = _SIZE
+    sizes: Sequence[Size] = _SIZES
     size_rounds: int = 3
     # Both services answer this many a second without effort.
     common_rate: int = 100
-
-    @property
-    def size(self) -> Size:
-        """The size that everything but the sizes themselves is measured at."""
-        return Size(self.carts, self.lines)
+    parts: Sequence[Part] = tuple(Part)
 
     @property
     def run_count(self) -> int:
         """How many runs there are."""
-        at_rates = len(COMMON_RATE) + len(HALF_RATE)
-        sizes = len(self.sizes) * self.size_rounds * len(SIZED)
-        return self.rounds * (len(SATURATED) + at_rates) + len(CROWDED) + sizes
+        counts = {
+            Part.SATURATION: self.rounds * len(SATURATED),
+            Part.RATES: self.rounds * (len(COMMON_RATE) + len(HALF_RATE)),
+            Part.CROWD: len(CROWDED),
+            Part.TOKENS: self.rounds * len(Callers),
+            Part.SIZES: len(self.sizes) * self.size_rounds * len(SIZED),
+        }
+        return sum(counts[part] for part in self.parts)
 
 
-SHORT = Options(
-    rounds=3, seconds=4, warm_up_seconds=1, carts=10_000, sizes=((10_000, 3),), size_rounds=1
+def options(*, is_short: bool, is_big: bool, parts: Sequence[Part]) -> Options:
+    """Return what was asked for; the rates need to know the saturation."""
+    chosen = _SHORT if is_short else Options()
+    if is_big:
+        chosen = dataclasses.replace(chosen, sizes=(*chosen.sizes, _BIG))
+    if Part.RATES in parts and Part.SATURATION not in parts:
+        parts = [Part.SATURATION, *parts]
+    return dataclasses.replace(chosen, parts=tuple(parts) or tuple(Part))
+
+
+_SHORT = Options(
+    rounds=3,
+    seconds=4,
+    warm_up_seconds=1,
+    size=Size(10_000, 3),
+    sizes=(Size(10_000, 3), Size(10_000, 10)),
+    size_rounds=1,
 )
 
 
-def order(number: int, variants: Sequence[Variant]) -> list[Variant]:
-    """Return the variants of a round: each in every place, after a different one.
+def order(number: int, things: Sequence[T]) -> list[T]:
+    """Return the order of a round: each thing in every place, after a different one.
 
     Rotation alone would leave everybody behind the same neighbour, so every other round is
     turned round.
     """
-    shift = number % len(variants)
-    rotated = [*variants[shift:], *variants[:shift]]
+    shift = number % len(things)
+    rotated = [*things[shift:], *things[:shift]]
     return rotated if number % 2 == 0 else rotated[::-1]
+
+
+def pairs() -> Sequence[tuple[Variant, Variant]]:
+    """Return which throughput is told as a multiple of which."""
+    return (
+        (PRODUCT, REFERENCE),
+        (PRODUCT_2, REFERENCE_2),
+        (PRODUCT_2, PRODUCT),
+        (PRODUCT, PGBENCH),
+        (PRODUCT_2, PGBENCH),
+        (PGBENCH, REFERENCE),
+    )

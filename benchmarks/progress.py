@@ -44,6 +44,8 @@ def _lost(found: Run) -> str:
     told = []
     if lost := found.checks[0].lost:
         told.append(f"LOST {lost} of {found.checks[0].acknowledged} adds")
+    if found.restarts:
+        told.append("had to be restarted")
     if found.unexpected:
         told.append(f"{found.unexpected} unexpected answers")
     return "".join(f"{text}  " for text in told)

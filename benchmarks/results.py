@@ -8,9 +8,6 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from benchmarks.figures import Figures, Sized, Spread
-from carthub_dev import paths
-
-FOLDER = paths.REPOSITORY / "benchmarks" / "results"
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,8 @@ class Results:
     common_rate: Sequence[Figures]
     half_rate: Sequence[Figures]
     crowded: Sequence[Figures]
+    # Throughput with each customer's own token against that with the shop's.
+    own_tokens: Spread | None
     sizes: Sequence[Sized]
 
 

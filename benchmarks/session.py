@@ -4,26 +4,19 @@ import dataclasses
 import itertools
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks import plan
 from benchmarks.figures import Figures, Round, Sized, Spread, figures, ratio
 from benchmarks.measure import Load, Run, run
-from benchmarks.plan import Options
+from benchmarks.plan import Options, Part
 from benchmarks.progress import Progress
 from benchmarks.results import Conditions, Results
-from benchmarks.rig import PGBENCH, PRODUCT, PRODUCT_2, REFERENCE, REFERENCE_2, Rig, Variant
+from benchmarks.rig import PGBENCH, PRODUCT, Callers, Rig, Variant
 from benchmarks.workload import Size
 from carthub_dev import toolchain
 
 _VEGETA = "github.com/tsenart/vegeta/v12"
-_RATIOS = (
-    (PRODUCT, REFERENCE),
-    (PRODUCT_2, REFERENCE_2),
-    (PRODUCT_2, PRODUCT),
-    (PRODUCT, PGBENCH),
-    (PRODUCT_2, PGBENCH),
-)
 
 
 class Session:
@@ -36,54 +29,71 @@ class Session:
         self._seeds = itertools.count(1)
 
     def results(self) -> Results:
-        """Measure everything."""
+        """Measure every part that was asked for; what was not is empty."""
         self._rig.fill(self._options.size)
-        saturated = self._rounds(plan.SATURATED)
-        common = self._rounds(
-            plan.COMMON_RATE, dict.fromkeys(plan.COMMON_RATE, self._options.common_rate)
-        )
-        half = self._rounds(
-            plan.HALF_RATE,
-            {variant: _half_of_saturation(saturated, variant) for variant in plan.HALF_RATE},
-        )
-        crowded = [self._run(variant, size=plan.CROWD) for variant in plan.CROWDED]
+        saturated = self._rounds(plan.SATURATED) if self._has(Part.SATURATION) else []
+        common = dict.fromkeys(plan.COMMON_RATE, self._options.common_rate)
+        has_rates = self._has(Part.RATES)
         return Results(
             conditions=self._conditions(),
             saturated=_by_variant(saturated),
             ratios={
-                f"{measured.label} / {base.label}": ratio(saturated, measured, base)
-                for measured, base in _RATIOS
+                f"{one.label} / {base.label}": ratio(saturated, one, base)
+                for one, base in plan.pairs()
+                if saturated
             },
-            common_rate=_by_variant(common),
-            half_rate=_by_variant(half),
-            crowded=[figures([found]) for found in crowded],
-            sizes=[self._sized(Size(*size)) for size in self._options.sizes],
+            common_rate=_by_variant(self._rounds(plan.COMMON_RATE, common) if has_rates else []),
+            half_rate=_by_variant(self._at_half(saturated) if has_rates else []),
+            crowded=[
+                figures([self._run(variant, size=plan.CROWD)])
+                for variant in plan.CROWDED
+                if self._has(Part.CROWD)
+            ],
+            own_tokens=self._own_tokens() if self._has(Part.TOKENS) else None,
+            sizes=[self._sized(size) for size in self._options.sizes if self._has(Part.SIZES)],
         )
 
+    def _has(self, part: Part) -> bool:
+        return part in self._options.parts
+
+    def _at_half(self, saturated: Sequence[Round]) -> list[Round]:
+        medians = {
+            variant: Spread.of(each[variant.label].per_second for each in saturated).median
+            for variant in plan.HALF_RATE
+        }
+        rates = {variant: max(1, round(median / 2)) for variant, median in medians.items()}
+        return self._rounds(plan.HALF_RATE, rates)
+
     def _rounds(
-        self, variants: Sequence[Variant], rates: dict[Variant, int] | None = None
+        self,
+        variants: Sequence[Variant],
+        rates: Mapping[Variant, int] | None = None,
+        *,
+        size: Size | None = None,
+        count: int | None = None,
     ) -> list[Round]:
         return [
             {
-                variant.label: self._run(variant, rate=rates[variant] if rates else None)
+                variant.label: self._run(variant, size=size, rate=rates[variant] if rates else None)
                 for variant in plan.order(number, variants)
             }
-            for number in range(self._options.rounds)
+            for number in range(count or self._options.rounds)
         ]
+
+    def _own_tokens(self) -> Spread:
+        rounds = []
+        for number in range(self._options.rounds):
+            found = {
+                callers: self._run(PRODUCT, size=plan.VISITORS, callers=callers)
+                for callers in plan.order(number, tuple(Callers))
+            }
+            rounds.append(found[Callers.CUSTOMERS].per_second / found[Callers.SHOP].per_second)
+        return Spread.of(rounds)
 
     def _sized(self, size: Size) -> Sized:
         filled = self._rig.databases.product.fill(size)
-        rounds = [
-            {
-                variant.label: self._run(variant, size=size)
-                for variant in plan.order(number, plan.SIZED)
-            }
-            for number in range(self._options.size_rounds)
-        ]
-        found = {
-            variant.label: figures([each[variant.label] for each in rounds])
-            for variant in plan.SIZED
-        }
+        rounds = self._rounds(plan.SIZED, size=size, count=self._options.size_rounds)
+        found = {one.variant: one for one in _by_variant(rounds)}
         return Sized(
             carts=size.carts,
             lines=size.lines,
@@ -94,7 +104,14 @@ class Session:
             pgbench=found[PGBENCH.label],
         )
 
-    def _run(self, variant: Variant, *, size: Size | None = None, rate: int | None = None) -> Run:
+    def _run(
+        self,
+        variant: Variant,
+        *,
+        size: Size | None = None,
+        rate: int | None = None,
+        callers: Callers = Callers.SHOP,
+    ) -> Run:
         options = self._options
         given = Load(
             size=size or options.size,
@@ -103,6 +120,7 @@ class Session:
             seconds=options.seconds,
             warm_up_seconds=options.warm_up_seconds,
             rate=rate,
+            callers=callers,
         )
         found = run(self._rig, variant, given)
         self._progress.note(found, given)
@@ -118,9 +136,6 @@ class Session:
         )
 
 
-def _half_of_saturation(rounds: Sequence[Round], variant: Variant) -> int:
-    return max(1, round(Spread.of(each[variant.label].per_second for each in rounds).median / 2))
-
-
 def _by_variant(rounds: Sequence[Round]) -> list[Figures]:
-    return [figures([each[label] for each in rounds]) for label in sorted(rounds[0])]
+    # In the order of the first round, which is the plan's.
+    return [figures([each[label] for each in rounds]) for label in (rounds[0] if rounds else ())]

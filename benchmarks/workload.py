@@ -9,7 +9,7 @@ import base64
 import enum
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 CARTS = "/api/v1/cart"
@@ -62,6 +62,7 @@ class Size:
 class Call:
     """One request."""
 
+    customer: str
     kind: Kind
     method: str
     path: str
@@ -83,19 +84,22 @@ def targets(
     count: int,
     *,
     bases: Sequence[str],
-    headers: Mapping[str, str],
+    headers: Callable[[str], Mapping[str, str]],
 ) -> Iterator[str]:
-    """Yield requests as vegeta reads them, to each of the base URLs in turn."""
-    common = {name: [value] for name, value in headers.items()}
-    with_body = {**common, "Content-Type": ["application/json"]}
+    """Yield requests as vegeta reads them, to each of the base URLs in turn.
+
+    `headers` returns what a customer's requests carry.
+    """
     for number in range(count):
         call = next(found)
+        header = {name: [value] for name, value in headers(call.customer).items()}
         target: dict[str, object] = {
             "method": call.method,
             "url": bases[number % len(bases)] + call.path,
-            "header": common if call.body is None else with_body,
+            "header": header,
         }
         if call.body is not None:
+            header["Content-Type"] = ["application/json"]
             target["body"] = base64.b64encode(json.dumps(call.body).encode()).decode()
         yield json.dumps(target)
 
@@ -109,12 +113,12 @@ def kind_of(method: str, path: str) -> Kind:
 
 def _call(kind: Kind, customer: str, size: Size, chosen: random.Random) -> Call:
     if kind is Kind.READ:
-        return Call(kind, "GET", f"{CARTS}/{customer}", None)
+        return Call(customer, kind, "GET", f"{CARTS}/{customer}", None)
     if kind is Kind.SET:
         path = f"{CARTS}/{customer}/items/{SET_PRODUCT}"
-        return Call(kind, "PUT", path, {"quantity": chosen.randint(1, MAX_SET_QUANTITY)})
+        return Call(customer, kind, "PUT", path, {"quantity": chosen.randint(1, MAX_SET_QUANTITY)})
     if kind is Kind.CHECKOUT:
-        return Call(kind, "POST", CHECKOUT, {"customer_id": customer})
+        return Call(customer, kind, "POST", CHECKOUT, {"customer_id": customer})
     product = chosen.randint(*size.added_products)
     line = {
         "customer_id": customer,
@@ -124,4 +128,4 @@ def _call(kind: Kind, customer: str, size: Size, chosen: random.Random) -> Call:
         "currency": CURRENCY,
         "quantity": 1,
     }
-    return Call(kind, "POST", ITEMS, line)
+    return Call(customer, kind, "POST", ITEMS, line)

@@ -16,6 +16,7 @@ _RUN = Run(
     worker_cpu_us=500,
     worker_mib=90.04,
     database_cpu_us=200,
+    restarts=1,
     checks=(Check(Kind.ADD, 250, 0, 249), Check(Kind.CHECKOUT, 10, 0, 10)),
 )
 
@@ -41,6 +42,7 @@ def test_figures_are_medians_with_their_spread() -> None:
     assert found.per_second == Spread(100, 50, 100)
     assert found.p99_of_p50 == Spread(3, 3, 10)
     assert (found.unexpected, found.lost_adds, found.worker_mib) == (3, 3, 90)
+    assert (found.acknowledged_adds, found.restarts) == (750, 3)
 
 
 def test_what_pgbench_does_not_tell_is_absent() -> None:

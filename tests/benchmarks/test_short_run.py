@@ -1,13 +1,15 @@
 """The benchmark itself, some seconds of it: the sums are asserted, never a speed."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import measure, plan
+from benchmarks import measure, plan, workload
 from benchmarks.errors import SumsDiffer
 from benchmarks.measure import Load, Run
-from benchmarks.rig import PGBENCH, PRODUCT, PRODUCT_2, REFERENCE, Rig, Variant, rig
+from benchmarks.rig import PGBENCH, PRODUCT, PRODUCT_2, REFERENCE, Callers, Rig, Variant, rig
 from benchmarks.workload import Kind, Size
 from carthub_dev.ledger import Ledger
 
@@ -58,6 +60,29 @@ def test_a_fixed_rate_is_kept_and_every_answer_counted(running: Rig) -> None:
 
     assert found.requests == pytest.approx(50, abs=2)
     assert found.p99_ms is not None
+
+
+def test_customers_come_with_tokens_of_their_own(running: Rig) -> None:
+    found = _run(running, PRODUCT, seed=6, callers=Callers.CUSTOMERS)
+
+    assert found.unexpected == 0
+    assert found.checks[0].acknowledged > 0
+
+
+def test_the_product_is_measured_with_authentication_on(running: Rig) -> None:
+    [worker] = running.workers_of(PRODUCT)
+
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{worker.base}{workload.CARTS}/1", timeout=5)  # noqa: S310 - http
+
+
+def test_a_reference_that_is_gone_is_started_again(running: Rig) -> None:
+    [worker] = running.workers_of(REFERENCE)
+    assert running.revive(REFERENCE) == 0
+    worker.process.kill()
+
+    assert running.revive(REFERENCE) == 1
+    assert worker.answers()
 
 
 def test_a_run_whose_writes_vanish_fails(running: Rig) -> None:
