@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
-import queue
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -36,39 +36,66 @@ class Job:
 
 
 class Jobs:
-    """Jobs that no thread has taken yet."""
+    """Jobs that no thread has taken yet.
+
+    A job wakes exactly one thread, the one that fell idle last: the fewer threads take turns, the
+    fewer switches between them. The standard library's queues wake a second one for nothing.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
+        self._is_closed = False
         self._waiting: deque[Job] = deque()
-        # True for every job put in, False to end a thread. A job may be gone when its ticket is
-        # drawn. Both are lock-free for the event loop, which must not wait for a thread.
-        self._tickets: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        # Locks that sleeping threads have taken twice; to release one is to wake its thread.
+        self._idle: list[threading.Lock] = []
 
     def put(self, job: Job) -> None:
         """Add a job, or refuse it when too many wait."""
         if len(self._waiting) >= self._capacity:
             raise Overloaded(f"{self._capacity} requests wait for PostgreSQL")
         self._waiting.append(job)
-        self._tickets.put(True)
+        self._wake()
 
     def put_back(self, job: Job) -> None:
         """Give a job that was taken to the thread that is free next."""
         self._waiting.appendleft(job)
-        self._tickets.put(True)
+        self._wake()
 
-    def take(self) -> Job | None:
-        """Wait for a job that somebody still wants; None: the thread shall end."""
-        while self._tickets.get():
-            with contextlib.suppress(IndexError):
+    def take(self, wake: threading.Lock) -> Job | None:
+        """Wait for a job that somebody still wants; None: the thread shall end.
+
+        `wake` is the thread's own lock, taken.
+        """
+        while True:
+            try:
                 job = self._waiting.popleft()
+            except IndexError:
+                if self._is_closed:
+                    return None
+                self._sleep(wake)
+            else:
                 if not job.future.done():
                     return job
-        return None
 
-    def end_one_thread(self) -> None:
-        """Let one `take` return None, after the jobs that wait now."""
-        self._tickets.put(False)
+    def close(self) -> None:
+        """Let every thread end once no job waits."""
+        self._is_closed = True
+        for _ in range(len(self._idle)):
+            self._wake()
+
+    def _sleep(self, wake: threading.Lock) -> None:
+        self._idle.append(wake)
+        if self._waiting or self._is_closed:
+            # One came in between, and may have found nobody idle. Who has been picked by now to
+            # be woken will be, and sleeps no longer than that.
+            with contextlib.suppress(ValueError):
+                self._idle.remove(wake)
+                return
+        wake.acquire()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(IndexError):
+            self._idle.pop().release()
 
     def refuse_overdue(self, now: float, most_seconds: float) -> None:
         """Refuse jobs that have waited so long, or whose deadline comes; on the event loop."""

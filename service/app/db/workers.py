@@ -76,8 +76,7 @@ class Workers:
         """End the threads; requests that still wait are answered first."""
         self._next_look.cancel()
         self._stop.set()
-        for _ in self._threads:
-            self._jobs.end_one_thread()
+        self._jobs.close()
         ends_at = time.monotonic() + _STOP_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, ends_at - time.monotonic()))
@@ -109,8 +108,10 @@ class Workers:
     def _serve(self) -> None:
         session = self._database.session()
         self._sessions.append(session)
+        wake = threading.Lock()
+        wake.acquire()
         while session.is_open or self._connect(session):
-            job = self._jobs.take()
+            job = self._jobs.take(wake)
             if job is None:
                 break
             self._do(job, session)
