@@ -36,6 +36,10 @@ up: $(READY) ## The same in the background
 status: $(READY) ## What of the platform runs, and where
 	@$(DEV) status
 
+.PHONY: rotate
+rotate: $(READY) ## Rotate the database password of what runs, as AWS Secrets Manager does
+	@$(DEV) rotate
+
 .PHONY: down
 down: $(READY) ## Remove everything that run or up started
 	@$(DEV) down

@@ -21,7 +21,7 @@ from carthub_dev.errors import BuildFailed
 # goes through all of them for each instruction.
 _IMAGES_KEPT = 1000
 _LINES_KEPT = 40
-_STEP = re.compile(r"STEP (\d+/\d+): (.{1,60})")
+_STEP = re.compile(r"STEP (\d+/\d+): (.{1,40})")
 
 
 def contained(*argv: str | Path) -> list[str]:

@@ -35,7 +35,9 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
 
-Instance = Annotated[str, typer.Option(help="Name of the instance; several can run at once.")]
+Instance = Annotated[
+    str, typer.Option(envvar="INSTANCE", help="Name of the instance; several can run at once.")
+]
 Nodes = Annotated[
     int, typer.Option(min=1, max=MAX_NODES, envvar="NODES", help="How many real nodes.")
 ]
@@ -51,7 +53,7 @@ class Output(enum.StrEnum):
 @app.command()
 def run(
     nodes: Nodes = 1,
-    instance: Instance = "local",
+    instance: Instance = session.DEFAULT,
     *,
     once: Annotated[bool, typer.Option("--once", help="End after the demonstration.")] = False,
 ) -> None:
@@ -66,45 +68,35 @@ def run(
                 report.present(shown.console, presented)
                 shown.console.print(f"Up after {presented.state.seconds:.0f} s.")
                 if not once:
-                    shown.say(_LAST_LINE)
-                    session.wait_for_the_end()
-                shown.say("Removing everything ...")
+                    session.wait_for_the_end(lambda: shown.say(_LAST_LINE))
         except KeyboardInterrupt:
-            shown.say("Interrupted: everything is removed.")
+            shown.say("Interrupted. Nothing is left.")
             raise typer.Exit(130) from None
         shown.say("Nothing is left.")
 
 
 @app.command()
-def up(nodes: Nodes = 1, instance: Instance = "local") -> None:
+def up(nodes: Nodes = 1, instance: Instance = session.DEFAULT) -> None:
     """Do the same in the background; `down` removes it."""
     with _told():
         _refuse_without_root()
         if session.read_state(instance):
-            print(f"Instance {instance} is up already; `status` shows it.")
+            print(f"Instance {instance} is up already; `{session.command('status', instance)}`.")
             return
         log = paths.cache_dir() / "logs" / f"{instance}-up.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as output:
-            command = [sys.executable, "-m", "carthub_dev", "run", "--instance", instance]
-            background = subprocess.Popen(
-                [*command, "--nodes", str(nodes)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
+        background = _in_background(log, instance, nodes)
         try:
             _follow(log, background)
         except KeyboardInterrupt:
             background.terminate()
             background.wait()
+            print("Interrupted. Nothing is left.")
             raise typer.Exit(130) from None
+        print(f"It runs in the background; `{session.command('down', instance)}` removes it.")
 
 
 @app.command()
-def down(instance: Instance = "local") -> None:
+def down(instance: Instance = session.DEFAULT) -> None:
     """Remove everything that an instance has started, also after a crash."""
     with _told():
         started = time.monotonic()
@@ -115,7 +107,7 @@ def down(instance: Instance = "local") -> None:
 
 
 @app.command()
-def status(instance: Instance = "local", output: Output = Output.TABLE) -> None:
+def status(instance: Instance = session.DEFAULT, output: Output = Output.TABLE) -> None:
     """Show what runs and where; exit code 3 when the instance is not up."""
     with _told():
         state = session.read_state(instance)
@@ -130,12 +122,13 @@ def status(instance: Instance = "local", output: Output = Output.TABLE) -> None:
 
 
 @app.command()
-def rotate(instance: Instance = "local") -> None:
+def rotate(instance: Instance = session.DEFAULT) -> None:
     """Rotate the database password of the demonstration in Secrets Manager."""
     with _told():
         state = session.read_state(instance)
         if state is None:
-            raise PlatformError(f"instance {instance} is not up: start it with `make up`")
+            start = session.command("up", instance)
+            raise PlatformError(f"instance {instance} is not up: `{start}` starts it")
         login = rotation.rotate(state)
         print(
             f"The secret now has login {login} with a new password. The operator notices within "
@@ -162,21 +155,37 @@ def _print_status(
     console.print(table)
 
 
+def _in_background(log: Path, instance: str, nodes: int) -> "subprocess.Popen[bytes]":
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # Another file of that name: who still writes the old one goes on undisturbed.
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "carthub_dev", "run", "--instance", instance]
+    with log.open("w") as output:
+        return subprocess.Popen(
+            [*command, "--nodes", str(nodes)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+
+
 def _follow(log: Path, background: "subprocess.Popen[bytes]") -> None:
     """Show the log until the instance is up; raise when it ends before."""
+    begun = ""
     with log.open() as lines:
         while True:
             # First the code: what was said before the end is read after it.
             code = background.poll()
-            text = lines.read()
-            sys.stdout.write(text.replace(f"{_LAST_LINE}\n", ""))
-            sys.stdout.flush()
-            if _LAST_LINE in text:
-                break
+            *whole, begun = (begun + lines.read()).split("\n")
+            for line in whole:
+                if line == _LAST_LINE:
+                    return
+                print(line, flush=True)
             if code is not None:
                 raise PlatformError(f"the background process ended with {code}; see {log}")
             time.sleep(0.1)
-    print("It runs in the background; `make down` removes it.")
 
 
 def _refuse_without_root() -> None:

@@ -3,6 +3,7 @@
 PlatformError
 ├── ToolMissing       a binary that cannot be found or built; the message says what to do
 ├── BuildFailed       `go build` ended with an error
+├── UnusableFolder    a folder cannot be made or written; the message says what moves it
 ├── InstanceInUse     another living process owns the ledger of that name
 ├── CleanupFailed     something recorded could not be removed; it stays in the ledger
 ├── NotReady          a condition did not come true in time
@@ -20,6 +21,10 @@ class ToolMissing(PlatformError):
 
 class BuildFailed(PlatformError):
     """The Go toolchain refused to build a tool set."""
+
+
+class UnusableFolder(PlatformError):
+    """A folder of the platform cannot be made or written."""
 
 
 class InstanceInUse(PlatformError):

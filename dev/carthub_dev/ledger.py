@@ -67,7 +67,7 @@ class Ledger:
 
         Raises InstanceInUse while its owner lives.
         """
-        folder = paths.state_dir(instance)
+        folder = paths.made_instance_dir(instance)
         lock = _locked(folder)
         if lock is None:
             found = owner(instance)
@@ -209,7 +209,7 @@ class Ledger:
 
 def owner(instance: str) -> Owner | None:
     """Return the living process that owns an instance, or None."""
-    recorded = _read(paths.state_root() / instance / FILE_NAME)[0]
+    recorded = _read(paths.instance_dir(instance) / FILE_NAME)[0]
     if recorded and removal.is_same_process(recorded.pid, recorded.started):
         return recorded
     return None

@@ -4,7 +4,10 @@ Nothing is written into the checkout. Every place can be moved by an environment
 """
 
 import os
+import pwd
 from pathlib import Path
+
+from carthub_dev.errors import PlatformError, UnusableFolder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOL_SOURCES = REPOSITORY / "dev" / "tools"
@@ -12,19 +15,26 @@ TOOL_SOURCES = REPOSITORY / "dev" / "tools"
 
 def cache_dir() -> Path:
     """Return the folder of built tools: expensive to make, safe to delete."""
-    return _made(_from("CARTHUB_CACHE") or _base("XDG_CACHE_HOME", ".cache") / "carthub")
+    default = _base("XDG_CACHE_HOME", ".cache") / "carthub"
+    return _made(_from("CARTHUB_CACHE") or default, moved_by="CARTHUB_CACHE")
 
 
 def state_root() -> Path:
     """Return the folder with one folder per instance."""
-    return _made(_from("CARTHUB_STATE") or _base("XDG_STATE_HOME", ".local/state") / "carthub")
+    default = _base("XDG_STATE_HOME", ".local/state") / "carthub"
+    return _made(_from("CARTHUB_STATE") or default, moved_by="CARTHUB_STATE")
 
 
-def state_dir(instance: str) -> Path:
-    """Return the folder in which an instance remembers what it started."""
+def instance_dir(instance: str) -> Path:
+    """Return where the folder is in which an instance remembers what it started."""
     if not instance or "/" in instance or instance.startswith("."):
-        raise ValueError(f"instance is {instance!r}, must be a plain folder name")
-    return _made(state_root() / instance)
+        raise PlatformError(f"instance is {instance!r}, must be a plain folder name")
+    return state_root() / instance
+
+
+def made_instance_dir(instance: str) -> Path:
+    """Return the same folder, made where there is none."""
+    return _made(instance_dir(instance), moved_by="CARTHUB_STATE")
 
 
 def run_parent() -> Path:
@@ -34,7 +44,8 @@ def run_parent() -> Path:
     pass through, because PostgreSQL refuses to run as root.
     """
     given = _from("CARTHUB_RUN")
-    return _made(given) if given else Path("/tmp")  # noqa: S108 - names below it are random
+    default = Path("/tmp")  # noqa: S108 - names below it are random
+    return _made(given or default, moved_by="CARTHUB_RUN")
 
 
 def _from(variable: str) -> Path | None:
@@ -43,9 +54,17 @@ def _from(variable: str) -> Path | None:
 
 
 def _base(variable: str, below_home: str) -> Path:
-    return _from(variable) or Path.home() / below_home
+    # An empty HOME is as none: what is below it would be below the working folder.
+    home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    return _from(variable) or Path(home).absolute() / below_home
 
 
-def _made(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
+def _made(path: Path, *, moved_by: str) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(path, os.W_OK | os.X_OK) else "it is read-only"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise UnusableFolder(f"folder {path} cannot be used ({reason}): set {moved_by} to another")
     return path

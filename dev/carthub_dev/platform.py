@@ -23,7 +23,7 @@ from carthub_dev.part import Part
 from carthub_dev.processes import wait_until
 from carthub_dev.steps import Silent, Steps
 
-STEPS = 6
+STEPS = 5
 
 CRDS = paths.REPOSITORY / "crds"
 OPERATOR = paths.REPOSITORY / "deploy" / "operator"
@@ -99,10 +99,9 @@ class Platform(Part):
         starting_rest = [self._pool.submit(part.start) for part in (self._database, self._aws)]
         with steps.loud_step("Images from Dockerfile.operator and Dockerfile.service"):
             self._images = build_images(self._ledger, say=steps.say)
-        with steps.step(f"Kubernetes with {_count(self._nodes)}, Ready"):
+        with steps.step(f"{_count(self._nodes)} Ready, PostgreSQL with TLS, Secrets Manager"):
             starting_plane.result()
             self._cluster.start_nodes([image.archive for image in self._images.values()])
-        with steps.step("PostgreSQL with TLS, Secrets Manager"):
             for starting in starting_rest:
                 starting.result()
         with steps.step("The operator, from deploy/operator"):

@@ -1,13 +1,12 @@
 """What a person reads once the platform is up."""
 
+import shlex
 import shutil
-import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from carthub_dev import manifests, toolchain
+from carthub_dev import manifests, session, toolchain
 from carthub_dev.demonstration import Shown
 from carthub_dev.session import Presented
 
@@ -33,12 +32,12 @@ def present(console: Console, presented: Presented) -> None:
         f"Cart API     {state.service} (the Service itself, from this machine and from pods)",
         "",
         "In another terminal:",
-        f"  export KUBECONFIG={state.kubeconfig}",
+        f"  export KUBECONFIG={shlex.quote(state.kubeconfig)}",
         *_kubectl_hint(),
         "",
         "Three things to try:",
         f"  scale it                 kubectl patch {_KIND} {_HERE} --type merge --patch {_MORE}",
-        f"  rotate the password      {_command()} rotate",
+        f"  rotate the password      {session.command('rotate', state.instance)}",
         f"  break it by hand         kubectl delete deployment {manifests.NAME}-deployment {_HERE}",
         "",
     ):
@@ -71,11 +70,4 @@ def _total(amount: dict[str, object]) -> str:
 def _kubectl_hint() -> list[str]:
     if shutil.which("kubectl"):
         return []
-    return [f"  export PATH={toolchain.kubectl().parent}:$PATH"]
-
-
-def _command() -> str:
-    program = Path(sys.executable)
-    if program.is_relative_to(Path.cwd()):
-        program = program.relative_to(Path.cwd())
-    return f"{program} -m carthub_dev"
+    return [f"  export PATH={shlex.quote(str(toolchain.kubectl().parent))}:$PATH"]

@@ -7,11 +7,12 @@ removes everything when it is told to end.
 import contextlib
 import json
 import os
+import select
+import shlex
 import shutil
 import signal
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ import psutil
 from carthub_dev import ledger as ledgers
 from carthub_dev import paths, pki, removal
 from carthub_dev.demonstration import Shown, demonstrate
-from carthub_dev.errors import CleanupFailed, PlatformError
+from carthub_dev.errors import CleanupFailed, InstanceInUse, PlatformError
 from carthub_dev.forwarder import Forwarder
 from carthub_dev.ledger import Ledger
 from carthub_dev.platform import Platform
 from carthub_dev.steps import Steps
+
+DEFAULT = "local"
 
 _STATE_NAME = "platform.json"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -64,11 +67,11 @@ def session(
     """
     began = time.monotonic()
     with _ended_by_signals(), contextlib.ExitStack() as stack:
-        ledger = Ledger.open(instance)
+        ledger = _opened(instance)
         stack.callback(ledger.close)
         platform = Platform(ledger, nodes=nodes, steps=steps)
         stack.callback(platform.close)
-        stack.callback(_ignore_signals)
+        stack.callback(_begin_removal, steps)
         try:
             shown = demonstrate(platform.start(), steps)
             web = (shown.service_address, 80)
@@ -90,10 +93,25 @@ def session(
         yield Presented(state, shown)
 
 
-def wait_for_the_end() -> None:
-    """Return when a signal ends the session."""
+def wait_for_the_end(announce: Callable[[], None]) -> None:
+    """Say that it waits, and return when a signal ends that or the terminal is closed.
+
+    A `make` that leads the terminal's session takes the hangup and tells nobody.
+    """
+    terminals = [stream for stream in range(3) if os.isatty(stream)]
+    hangup = select.poll()
+    for terminal in terminals:
+        # Hangups are always told; what is typed is not asked for.
+        hangup.register(terminal, 0)
     with contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()
+        announce()
+        hangup.poll()
+
+
+def command(target: str, instance: str) -> str:
+    """Return what a person types to do something to an instance."""
+    named = "" if instance == DEFAULT else f"INSTANCE={shlex.quote(instance)} "
+    return f"{named}make {target}"
 
 
 def read_state(instance: str) -> State | None:
@@ -111,7 +129,7 @@ def parts(instance: str) -> list[dict[str, Any]]:
     found = []
     # Read only: the lock stays with the owner.
     with Path(os.devnull).open() as no_lock:
-        entries = Ledger(instance, paths.state_root() / instance, no_lock).entries()
+        entries = Ledger(instance, paths.instance_dir(instance), no_lock).entries()
     for entry in entries:
         pid = entry.facts.get("pid")
         if entry.kind == "process" and pid is not None:
@@ -145,6 +163,17 @@ def end(instance: str) -> bool:
     return existed
 
 
+def _opened(instance: str) -> Ledger:
+    try:
+        return Ledger.open(instance)
+    except InstanceInUse as error:
+        error.add_note(
+            f"`{command('status', instance)}` shows it, `{command('down', instance)}` ends it, "
+            "and INSTANCE=another-name runs one beside it"
+        )
+        raise
+
+
 def _write(state: State) -> None:
     file = _state_file(state.instance)
     unfinished = pki.write_secret(file.with_suffix(".new"), json.dumps(asdict(state)))
@@ -152,7 +181,7 @@ def _write(state: State) -> None:
 
 
 def _state_file(instance: str) -> Path:
-    return paths.state_root() / instance / _STATE_NAME
+    return paths.instance_dir(instance) / _STATE_NAME
 
 
 def _keep_logs(ledger: Ledger) -> Path:
@@ -172,7 +201,10 @@ def _keep_logs(ledger: Ledger) -> Path:
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in _ENDING}
-    for number in _ENDING:
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        # As `nohup` asks.
+        del before[signal.SIGHUP]
+    for number in before:
         signal.signal(number, signal.default_int_handler)
     try:
         yield
@@ -181,6 +213,9 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ignore_signals() -> None:
+def _begin_removal(steps: Steps) -> None:
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
+    # A terminal that is gone, or a pipe, is no reason to leave anything behind.
+    with contextlib.suppress(OSError):
+        steps.say("Removing everything ...")

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from rich.console import Console
 
+_TITLE_WIDTH = 58
+
 
 class Steps(Protocol):
     """How a start tells what it does."""
@@ -87,4 +89,6 @@ class Shown:
             self.console.print(f"[red]{place}[/red]  {title}: [red]{how}[/red]")
             raise
         took = time.monotonic() - started
-        self.console.print(f"[green]{place}[/green]  {title:<58} [dim]{took:6.1f} s[/dim]")
+        # The times stand below each other, on a narrow terminal at its edge.
+        width = min(_TITLE_WIDTH, self.console.width - len(f"{place}   {took:6.1f} s"))
+        self.console.print(f"[green]{place}[/green]  {title:<{width}} [dim]{took:6.1f} s[/dim]")

@@ -1,10 +1,12 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from carthub_dev.cli import app
+from carthub_dev.ledger import Ledger
 
 runner = CliRunner()
 pytestmark = pytest.mark.usefixtures("own_state")
@@ -54,6 +56,24 @@ def test_rotate_needs_an_instance_that_is_up() -> None:
     done = runner.invoke(app, ["rotate"])
     assert done.exit_code == 1
     assert "instance local is not up" in done.stderr
+
+
+def test_a_second_start_is_told_how_to_see_and_end_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with Ledger.open("second"):
+        done = runner.invoke(app, ["run", "--instance", "second"])
+    assert done.exit_code == 1
+    refused, way_out = done.stderr.splitlines()
+    assert refused == f"carthub: instance second is in use by process {os.getpid()}"
+    assert "`INSTANCE=second make status` shows it, `INSTANCE=second make down` ends" in way_out
+
+
+def test_a_name_that_is_no_folder_name_is_refused_in_words() -> None:
+    done = runner.invoke(app, ["down", "--instance", "../x"])
+    assert done.exit_code == 1
+    assert done.stderr == "carthub: instance is '../x', must be a plain folder name\n"
 
 
 def test_more_nodes_than_there_are_addresses_for_are_refused() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from carthub_dev import ledger as ledgers
 from carthub_dev import removal
-from carthub_dev.errors import CleanupFailed, InstanceInUse
+from carthub_dev.errors import CleanupFailed, InstanceInUse, PlatformError
 from carthub_dev.ledger import Ledger
 from carthub_dev.processes import wait_until
 from tests.support.ledgers import first_line, start_python
@@ -128,7 +128,7 @@ def test_what_cannot_be_removed_stays_recorded(own_ledger: Ledger) -> None:
 
 
 def test_a_plain_folder_name_is_required_of_an_instance(own_state: Path) -> None:
-    with pytest.raises(ValueError, match=r"instance is '\.\./x', must be a plain folder name"):
+    with pytest.raises(PlatformError, match=r"instance is '\.\./x', must be a plain folder name"):
         Ledger.open("../x")
     assert not own_state.exists()
 

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import pytest
@@ -26,13 +27,17 @@ SHOWN = Shown(
 )
 
 
+def _presented(state: State) -> str:
+    output = io.StringIO()
+    console = Console(file=output, width=100, soft_wrap=True)
+    report.present(console, Presented(state, SHOWN))
+    return output.getvalue()
+
+
 @pytest.fixture
 def text(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    output = io.StringIO()
-    console = Console(file=output, width=100, soft_wrap=True)
-    report.present(console, Presented(STATE, SHOWN))
-    return output.getvalue()
+    return _presented(STATE)
 
 
 def test_a_person_sees_what_runs_and_where(text: str) -> None:
@@ -53,6 +58,13 @@ def test_there_are_three_things_to_try(text: str) -> None:
     assert tries[2].endswith(
         "kubectl delete deployment backend-deployment --namespace shopping-cart"
     )
+
+
+def test_what_is_to_try_names_another_instance() -> None:
+    assert "  make rotate\n" in _presented(STATE)
+    other = dataclasses.replace(STATE, instance="second", kubeconfig="/a b/admin.kubeconfig")
+    assert "  INSTANCE=second make rotate\n" in _presented(other)
+    assert "export KUBECONFIG='/a b/admin.kubeconfig'\n" in _presented(other)
 
 
 def test_a_machine_without_kubectl_is_told_where_one_is(text: str) -> None:

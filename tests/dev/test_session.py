@@ -1,12 +1,15 @@
+import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from carthub_dev import removal, session
 from tests.support.ledgers import first_line
+from tests.support.terminal import CTRL_C, Terminal
 
 # An owner as `run` is one: a part of its own, and an end on request.
 OWNER = """
@@ -25,6 +28,13 @@ OWNER = """
         except KeyboardInterrupt:
             pass
 """
+
+# The shell stays and waits, as make does: the hangup is its own, and it tells nobody.
+WAITER = "trap : HUP; {python} -c 'import sys; from carthub_dev import session; {program}'; exit 7"
+PROGRAM = (
+    'session.wait_for_the_end(lambda: print("waits", flush=True)); '
+    'open(sys.argv[1], "w").write("ended")'
+)
 
 
 @pytest.fixture
@@ -60,6 +70,27 @@ def test_down_removes_what_a_killed_owner_left(owner: subprocess.Popen[str]) -> 
 
     assert removal.start_time(pid) is None
     assert session.parts("test") == []
+
+
+def end_of_waiting(tmp_path: Path, end: Callable[[Terminal], None]) -> str:
+    """Return what a program on a terminal does after it was made to end."""
+    kept = tmp_path / "kept"
+    program = PROGRAM.replace("sys.argv[1]", f'"{kept}"')
+    command = WAITER.format(python=sys.executable, program=program)
+    with Terminal(command, env=dict(os.environ)) as terminal:
+        assert terminal.read(until="waits", timeout_seconds=30)
+        assert not kept.exists()
+        end(terminal)
+        terminal.wait(30)
+    return kept.read_text()
+
+
+def test_ctrl_c_ends_the_waiting(tmp_path: Path) -> None:
+    assert end_of_waiting(tmp_path, lambda terminal: terminal.press(CTRL_C)) == "ended"
+
+
+def test_a_closed_terminal_ends_the_waiting(tmp_path: Path) -> None:
+    assert end_of_waiting(tmp_path, lambda terminal: terminal.close()) == "ended"
 
 
 def test_an_instance_that_is_not_up_has_no_state(owner: subprocess.Popen[str]) -> None:

@@ -25,6 +25,15 @@ def test_steps_are_numbered_and_timed() -> None:
     assert second.startswith("2/2  second ")
 
 
+def test_a_narrow_terminal_keeps_a_step_in_one_line() -> None:
+    output = io.StringIO()
+    steps = Shown(1, Console(file=output, width=60))
+    with steps.step("A cart filled and checked out"):
+        pass
+    (line,) = output.getvalue().splitlines()
+    assert len(line) <= 60
+
+
 def test_a_failed_step_says_so() -> None:
     steps, output = _shown(1)
     with pytest.raises(OSError, match="broken"), steps.step("first"):

@@ -37,7 +37,7 @@ def shown() -> Iterator[str]:
 
 
 def test_a_first_cart_is_shown_and_nothing_is_left_of_it(shown: str) -> None:
-    assert [f"{number}/8" for number in range(1, 9)] == re.findall(r"^\d/8", shown, re.MULTILINE)
+    assert [f"{number}/7" for number in range(1, 8)] == re.findall(r"^\d/7", shown, re.MULTILINE)
     assert re.search(r"^backend +True ", shown, re.MULTILINE)
     assert "Checked out: order" in shown
     for address in re.findall(r"http://127\.0\.0\.1:\d+/\w+", shown):
