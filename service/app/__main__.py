@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import functools
+import resource
 import signal
 import socket
 import sys
@@ -15,9 +17,14 @@ import structlog
 import uvicorn
 
 from app import settings, telemetry
+from app.connections import Connections
 from app.errors import CarthubError
 from app.main import create_app
 from app.migrations import command
+from app.protocol import Guard, GuardedProtocol
+
+# Beside the clients' connections: PostgreSQL's, those about to be refused, libraries.
+_OTHER_FILES = 256
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("app")
 
@@ -60,9 +67,18 @@ def _failed(read: settings.Settings, reason: str) -> int:
 def _serve(read: settings.Settings) -> int:
     # uvicorn raises a signal again once it has stopped for it; a stop asked for is a success.
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    _allow_open_files(read.http_max_connections + _OTHER_FILES)
     server = _DrainingServer(read)
     server.run()
     return 0 if server.started else 1
+
+
+def _allow_open_files(count: int) -> None:
+    # A shell's usual 1024 are fewer than the connections there may be.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class _DrainingServer(uvicorn.Server):
@@ -71,6 +87,7 @@ class _DrainingServer(uvicorn.Server):
     def __init__(self, read: settings.Settings) -> None:
         self._application = create_app(read)
         self._settings = read
+        self._guard = Guard(read, Connections(read.http_max_connections), self._metrics)
         self._is_asked_to_stop = False
         self._stops_at: float | None = None
         super().__init__(
@@ -79,12 +96,14 @@ class _DrainingServer(uvicorn.Server):
                 host=read.host,
                 port=read.port,
                 loop="uvloop",
-                http="httptools",
+                http=functools.partial(GuardedProtocol, self._guard),  # type: ignore[arg-type] # called, never looked into
+                ws="none",
                 lifespan="on",
                 access_log=False,
                 log_config=None,
                 log_level="warning",
                 server_header=False,
+                timeout_keep_alive=read.http_keep_alive_seconds,
                 timeout_graceful_shutdown=read.shutdown_timeout_seconds,
             )
         )
@@ -92,10 +111,12 @@ class _DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on both ports, and say so."""
         await super().startup(sockets)
+        metrics = self._metrics()
+        metrics.watch_connections(lambda: len(self.server_state.connections))
         metrics_server, _ = prometheus_client.start_http_server(
             self._settings.metrics_port,
             self._settings.host,
-            self._application.state.service.metrics.registry,
+            metrics.registry,
         )
         port = self.servers[0].sockets[0].getsockname()[1]
         log.info("listening", port=port, metrics_port=metrics_server.server_port)
@@ -117,7 +138,12 @@ class _DrainingServer(uvicorn.Server):
             log.info("draining", seconds=self._settings.drain_seconds)
         if self._stops_at is not None and time.monotonic() >= self._stops_at:
             self.should_exit = True
+        self._guard.connections.sweep(self.server_state.connections)  # type: ignore[arg-type] # all are guarded
         return await super().on_tick(counter)
+
+    def _metrics(self) -> telemetry.Metrics:
+        metrics: telemetry.Metrics = self._application.state.service.metrics
+        return metrics
 
 
 if __name__ == "__main__":

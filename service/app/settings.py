@@ -77,6 +77,24 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="0.0.0.0", description="Address the API listens on")  # noqa: S104 - a pod's only interface
     port: int = Field(default=8000, ge=0, le=65535, description="Port of the API")
+    http_max_connections: int = Field(
+        default=1000, ge=1, description="Open connections; silent ones make room for new ones"
+    )
+    http_max_header_bytes: int = Field(
+        default=32_768, ge=1024, description="Size of a request's line and headers, else 431"
+    )
+    http_max_body_bytes: int = Field(
+        default=524_288, ge=1024, description="Size of a request's body, else 413"
+    )
+    http_header_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="How long a request's headers may take to come, else 408"
+    )
+    http_body_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="How long a request's body may take to come, else 408"
+    )
+    http_keep_alive_seconds: int = Field(
+        default=75, ge=1, description="How long a connection may rest; longer than the balancer's"
+    )
     metrics_port: int = Field(default=9090, ge=0, le=65535, description="Port of /metrics")
     shutdown_timeout_seconds: int = Field(
         default=20, ge=1, description="How long requests may finish after SIGTERM"

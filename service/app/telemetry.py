@@ -59,6 +59,11 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.connections_closed = Counter(
+            "carthub_http_connections_closed",
+            "Silent connections that had to make room for new ones",
+            registry=self.registry,
+        )
         self.key_fetches = Counter(
             "carthub_auth_key_fetches",
             "Times that the issuer's keys were asked for",
@@ -82,6 +87,11 @@ class Metrics:
             # Looking a child up costs more than counting in it.
             found = self._durations[labels] = self.request_duration.labels(*labels)
         found.observe(seconds)
+
+    def watch_connections(self, count: Callable[[], int]) -> None:
+        """Show how many clients are connected."""
+        gauge = Gauge("carthub_http_connections", "Open connections", registry=self.registry)
+        gauge.set_function(count)
 
     def watch_pool(
         self,

@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import socket
@@ -7,7 +6,6 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
 
 import httpx2
 import pytest
@@ -18,22 +16,10 @@ from tests.support import carts
 _ROOT = Path(carts.__file__).parents[2]
 
 
-def _line(output: IO[str] | None, event: str) -> dict[str, Any]:
-    """Return the log line of an event, waiting for it."""
-    assert output is not None
-    seen = []
-    for text in output:
-        seen.append(text)
-        if f'"event": "{event}"' in text:
-            found: dict[str, Any] = json.loads(text)
-            return found
-    raise AssertionError(f"no line {event!r} in {seen}")
-
-
 def test_service_serves_until_sigterm(migrated_url: str) -> None:
     environment = carts.service_environment(migrated_url, ENVIRONMENT="production")
     with carts.service_process("-m", "app", environment=environment) as process:
-        listening = _line(process.stdout, "listening")
+        listening = carts.log_line(process.stdout, "listening")
         api = f"http://127.0.0.1:{listening['port']}"
         metrics = f"http://127.0.0.1:{listening['metrics_port']}/metrics"
         with httpx2.Client() as client:
@@ -47,9 +33,9 @@ def test_service_serves_until_sigterm(migrated_url: str) -> None:
 def test_draining_service_answers_until_its_time_is_over(migrated_url: str) -> None:
     environment = carts.service_environment(migrated_url, DRAIN_SECONDS="60")
     with carts.service_process("-m", "app", environment=environment) as process:
-        port = _line(process.stdout, "listening")["port"]
+        port = carts.log_line(process.stdout, "listening")["port"]
         process.send_signal(signal.SIGTERM)
-        _line(process.stdout, "draining")
+        carts.log_line(process.stdout, "draining")
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
             assert client.get("/health/ready").status_code == 503
             assert client.get("/").status_code == 200
@@ -61,7 +47,7 @@ def test_draining_service_answers_until_its_time_is_over(migrated_url: str) -> N
 def test_drained_service_stops_by_itself(migrated_url: str) -> None:
     environment = carts.service_environment(migrated_url, DRAIN_SECONDS="0.3")
     with carts.service_process("-m", "app", environment=environment) as process:
-        _line(process.stdout, "listening")
+        carts.log_line(process.stdout, "listening")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
 
@@ -77,7 +63,7 @@ def test_request_under_way_is_answered_after_sigterm(migrated_url: str) -> None:
         carts.service_process("-m", "app", environment=environment) as process,
         carts.open_transaction(migrated_url) as holder,
     ):
-        port = _line(process.stdout, "listening")["port"]
+        port = carts.log_line(process.stdout, "listening")["port"]
         holder.exec_driver_sql("LOCK TABLE carts")
         with socket.create_connection(("127.0.0.1", port)) as waiting:
             waiting.sendall(request.encode())

@@ -44,8 +44,11 @@ def test_document_is_openapi_3_1_and_has_every_operation(document: dict[str, Any
         for method, operation in methods.items()
     }
     assert operations == {
-        key: statuses | {"500"} | ({"504"} if "503" in statuses else set())
-        for key, statuses in _OPERATIONS.items()
+        (method, path): statuses
+        | {"431", "500"}
+        | ({"504"} if "503" in statuses else set())
+        | ({"408", "413"} if method in {"post", "put"} else set())
+        for (method, path), statuses in _OPERATIONS.items()
     }
 
 

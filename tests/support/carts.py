@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx2
 import sqlalchemy
@@ -144,6 +144,18 @@ def service_process(
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
+
+
+def log_line(output: IO[str] | None, event: str) -> dict[str, Any]:
+    """Return the log line of an event, waiting for it."""
+    assert output is not None
+    seen = []
+    for text in output:
+        seen.append(text)
+        if f'"event": "{event}"' in text:
+            found: dict[str, Any] = json.loads(text)
+            return found
+    raise AssertionError(f"no line {event!r} in {seen}")
 
 
 def run_sql(url: str, statement: str) -> list[tuple[Any, ...]]:

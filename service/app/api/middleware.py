@@ -19,6 +19,8 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
 
 # No status of HTTP's own; nginx made it common.
 _CLIENT_GONE = 499
+# Where the server says what it answered itself when it cut a request off.
+CUT_STATE = "cut"
 
 
 class Observed:
@@ -41,12 +43,13 @@ class Observed:
 
     async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         deadlines = answer.service.deadlines
+        most_bytes = answer.service.settings.http_max_body_bytes
         task = deadlines.begin()
         try:
-            await self._app(scope, receive, answer.send)
+            await self._app(scope, _bounded(receive, most_bytes), answer.send)
         except ClientDisconnect:
             # Gone before its body was complete: nobody reads an answer, and nothing failed here.
-            answer.status = _CLIENT_GONE
+            answer.status = scope.get("state", {}).get(CUT_STATE) or _CLIENT_GONE
         except asyncio.CancelledError:
             if not deadlines.end(task) or answer.is_started:
                 raise
@@ -94,6 +97,21 @@ def _traceparent(scope: Scope) -> str | None:
             text: str = value.decode("latin-1")
             return text
     return None
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    # For any server; our own does not let it come so far.
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise problems.BadRequest(413, "body-too-large", f"the body is over {most} bytes")
+        return message
+
+    return bounded
 
 
 def _route(scope: Scope) -> str:

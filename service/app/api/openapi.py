@@ -88,6 +88,9 @@ def _complete(operation: dict[str, Any]) -> None:
     operation["responses"].setdefault(
         "500", {"description": "Internal Server Error", "content": _PROBLEM_CONTENT}
     )
+    before_any_route = (408, 413, 431) if "requestBody" in operation else (431,)
+    for status, declared in answers(*before_any_route).items():
+        operation["responses"].setdefault(str(status), declared)
     if "503" in operation["responses"]:
         operation["responses"].setdefault(
             "504", {"description": "Gateway Timeout", "content": _PROBLEM_CONTENT}

@@ -19,6 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "1"
 
 _TITLES = {
+    "malformed-request": "This is not HTTP",
     "malformed-json": "The body is not JSON",
     "invalid-header": "A header is malformed",
     "unauthenticated": "A token is needed",
@@ -27,6 +28,9 @@ _TITLES = {
     "order-not-found": "There is no such order",
     "route-not-found": "There is nothing at this path",
     "method-not-allowed": "The path does not take this method",
+    "receive-timeout": "The request came too slowly",
+    "body-too-large": "The body is too large",
+    "headers-too-large": "The headers are too large",
     "cart-empty": "The cart is empty",
     "cart-changed": "The cart has changed",
     "currency-mismatch": "The cart is in another currency",
@@ -73,19 +77,27 @@ def problem(
     if (state := getattr(request.app.state, "service", None)) is not None:
         state.metrics.refusals.labels(code).inc()
     body = {
-        "type": f"urn:carthub:problem:{code}",
-        "title": _TITLES.get(code, http.HTTPStatus(status).phrase),
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-        "code": code,
+        **document(status, code, detail, request.url.path),
         "errors": list(details),
-        "trace_id": telemetry.trace_id(),
         **(members or {}),
     }
     return JSONResponse(
         body, status, headers=None if headers is None else dict(headers), media_type=MEDIA_TYPE
     )
+
+
+def document(status: int, code: str, detail: str, instance: str) -> dict[str, Any]:
+    """Return the members that every problem document has."""
+    return {
+        "type": f"urn:carthub:problem:{code}",
+        "title": _TITLES.get(code, http.HTTPStatus(status).phrase),
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        "errors": [],
+        "trace_id": telemetry.trace_id(),
+    }
 
 
 # The handlers are async because Starlette would call others in a thread.

@@ -1,0 +1,260 @@
+"""uvicorn's HTTP/1.1 with the limits that it lacks, each kept before a request is complete.
+
+Stock uvicorn takes headers and bodies of any size and waits for the rest of them forever. What is
+cut off here is answered with a problem document where an answer can still be sent.
+"""
+
+import asyncio
+import contextvars
+import enum
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from app import telemetry
+from app.api import problems
+from app.api.middleware import CUT_STATE
+from app.connections import Connections
+from app.settings import Settings
+from app.telemetry import Metrics
+
+# A client that is cut off may still be sending; closed at once, it would not read why.
+_LINGER_SECONDS = 1.0
+# How long a closed connection may take to bring its last answer to the client.
+_FLUSH_SECONDS = 10.0
+_MOST_PIPELINED = 16
+_NEVER = float("inf")
+
+
+class _Cut(Exception):
+    """Stops the parser inside of data that is not wanted any more."""
+
+
+class _Awaited(enum.Enum):
+    """What of a request has begun to come, and must be complete in time."""
+
+    NOTHING = 0
+    HEAD = 1
+    BODY = 2
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What the connections of one server share."""
+
+    settings: Settings
+    connections: Connections
+    metrics: Callable[[], Metrics]
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(self, guard: Guard, **given: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(**given)
+        self.silent_since = 0.0
+        self._guard = guard
+        self._settings = guard.settings
+        self._awaited = _Awaited.NOTHING
+        self._ends_at = _NEVER
+        self._is_ending = False
+        self._is_head_complete = False
+        self._chunk_bytes = 0
+        # Of the head that is coming: at most so many bytes, some of them perhaps an earlier body's.
+        self._head_bytes = 0
+        self._head_bytes_of_others = 0
+        self._body_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Begin, or turn the client away."""
+        super().connection_made(transport)
+        if self._guard.connections.admit(self, len(self.connections) - 1):
+            self._await_head()
+        else:
+            self._cut(503, "unavailable", "there are too many connections; try again")
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._guard.connections.hear(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come, up to the limits."""
+        if self._is_ending:
+            return
+        self._unset_keepalive_if_required()
+        self._chunk_bytes = len(data)
+        if self._awaited is _Awaited.NOTHING:
+            self._await_head()
+        if self._awaited is _Awaited.HEAD:
+            self._head_bytes += self._chunk_bytes
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # To no other protocol: the request is answered as if it had not asked.
+            pass
+        except httptools.HttpParserError:
+            if not self._is_ending:
+                self._cut(400, "malformed-request", "this is no HTTP/1.1 request")
+        else:
+            if self._awaited is _Awaited.HEAD:
+                self._check_head(self._head_bytes - self._head_bytes_of_others)
+
+    def on_message_begin(self) -> None:
+        """Begin a request, perhaps behind another one in the same data."""
+        super().on_message_begin()
+        if self._awaited is _Awaited.NOTHING:
+            self._await_head()
+            self._head_bytes = self._head_bytes_of_others = self._chunk_bytes
+
+    def on_headers_complete(self) -> None:
+        """Hand the request on, unless it is too large already."""
+        self._is_head_complete = True
+        if self._head_bytes > self._settings.http_max_header_bytes:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            self._check_head(size)
+        for name, value in self.headers:
+            if name == b"content-length":
+                self._check_body(int(value))
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            self._end()
+        if self._is_ending:
+            raise _Cut
+        self._guard.connections.hear(self)
+        self._awaited = _Awaited.BODY
+        self._ends_at = time.monotonic() + self._settings.http_body_timeout_seconds
+        self._body_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self._body_bytes += len(body)
+        self._check_body(self._body_bytes)
+        if self._is_ending:
+            raise _Cut
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Wait for nothing more."""
+        self._awaited, self._ends_at = _Awaited.NOTHING, _NEVER
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._rest()
+
+    def on_response_complete(self) -> None:
+        """Let the connection rest."""
+        super().on_response_complete()
+        if self._awaited is _Awaited.NOTHING and not self.pipeline:
+            self._rest()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what uvicorn itself does not understand."""
+        self._cut(400, "malformed-request", msg)
+
+    def check(self, now: float) -> None:
+        """End the connection when something is due."""
+        if self.transport.is_closing() and not self._is_ending:
+            self._is_ending, self._ends_at = True, now + _FLUSH_SECONDS
+        if now < self._ends_at:
+            return
+        if self._is_ending:
+            self.transport.abort()
+        elif self.flow.read_paused:
+            # The application takes its time, not the client.
+            self._ends_at = now + self._settings.http_body_timeout_seconds
+        elif self._awaited is not _Awaited.BODY and not self._head_bytes:
+            # Nothing of a request has come.
+            self.transport.close()
+        else:
+            part = "head" if self._awaited is _Awaited.HEAD else "body"
+            self._cut(408, "receive-timeout", f"the request's {part} did not come in time")
+
+    def make_room(self) -> None:
+        """End the connection for another one."""
+        self._guard.metrics().connections_closed.inc()
+        self._end()
+        self.transport.abort()
+
+    def _rest(self) -> None:
+        if not self.transport.is_closing():
+            self._head_bytes = 0
+            self._ends_at = time.monotonic() + self.timeout_keep_alive
+            self._guard.connections.rest(self)
+
+    def _await_head(self) -> None:
+        self._awaited = _Awaited.HEAD
+        self._ends_at = time.monotonic() + self._settings.http_header_timeout_seconds
+        self._head_bytes = self._head_bytes_of_others = 0
+        self._is_head_complete = False
+
+    def _check_head(self, size: int) -> None:
+        if size > (most := self._settings.http_max_header_bytes):
+            self._cut(431, "headers-too-large", f"the request's head is over {most} bytes")
+
+    def _check_body(self, size: int) -> None:
+        if size > (most := self._settings.http_max_body_bytes):
+            self._cut(413, "body-too-large", f"the body is over {most} bytes")
+
+    def _cut(self, status: int, code: str, detail: str) -> None:
+        """Take nothing more of the client, and tell it why where that is possible."""
+        self._guard.metrics().refusals.labels(code).inc()
+        cycle: RequestResponseCycle | None = self.cycle
+        is_body = self._awaited is _Awaited.BODY
+        if cycle is None or cycle.response_complete:
+            # Behind an answer that did not need the body another one would be the next request's.
+            is_answerable = not is_body
+        elif self.pipeline or not is_body or cycle.response_started:
+            # Answers go out in the order of the requests, and none is taken back.
+            self._end(status)
+            self.transport.abort()
+            return
+        else:
+            is_answerable = True
+        self._end(status)
+        if is_answerable:
+            self.transport.write(self._problem(status, code, detail))
+        self.transport.write_eof()
+
+    def _end(self, status: int = 0) -> None:
+        """Take nothing more; the application finds its client gone."""
+        self._is_ending, self._ends_at = True, time.monotonic() + _LINGER_SECONDS
+        self._unset_keepalive_if_required()
+        self._guard.connections.hear(self)
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.scope["state"][CUT_STATE] = status
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _problem(self, status: int, code: str, detail: str) -> bytes:
+        headers, path = {}, "/"
+        if self._is_head_complete:
+            headers = dict(self.headers)
+            path = self.url.partition(b"?")[0].decode("ascii", "replace")
+        traceparent = headers.get(b"traceparent", b"").decode("latin-1")
+
+        def document() -> bytes:
+            telemetry.begin_trace(traceparent)
+            return json.dumps(problems.document(status, code, detail, path)).encode()
+
+        # In a context of its own: this one is the server's.
+        body = contextvars.copy_context().run(document)
+        own = [
+            (b"content-type", problems.MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        if status == 503:  # noqa: PLR2004 - the status is its own name
+            own.append((b"retry-after", b"1"))
+        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *own)]
+        return b"".join((STATUS_LINE[status], *lines, b"\r\n", body))

@@ -1,0 +1,242 @@
+import itertools
+import re
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.support import carts
+from tests.support.carts import ITEMS, problem_of
+from tests.support.raw_http import GET, NO_DATABASE, Server, running_server
+
+_HEADER_BYTES = 4096
+_BODY_BYTES = 65_536
+_SECONDS = 0.6
+# A deadline, the sweep that finds it, and a machine that is busy.
+_IN_TIME = _SECONDS + 0.5 + 2
+_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+_POST = f"POST {ITEMS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A service with small limits."""
+    limits = {
+        "http_max_header_bytes": _HEADER_BYTES,
+        "http_max_body_bytes": _BODY_BYTES,
+        "http_header_timeout_seconds": _SECONDS,
+        "http_body_timeout_seconds": _SECONDS,
+        "http_keep_alive_seconds": 1,
+        "http_max_connections": 30,
+    }
+    with running_server(limits) as running:
+        yield running
+
+
+def _padded(size: int) -> bytes:
+    """Return a request whose line and headers have so many bytes, the empty line left out."""
+    start = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nPad: "
+    return start + b"x" * (size - len(start) - 2) + b"\r\n\r\n"
+
+
+def _chunks(*, forever: bytes) -> Iterator[bytes]:
+    yield _POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    chunk = b"%x\r\n%b\r\n" % (len(forever), forever)
+    yield from itertools.repeat(chunk)
+
+
+def test_headers_up_to_the_limit_are_taken(server: Server) -> None:
+    assert server.talk(_padded(_HEADER_BYTES)).statuses == [200]
+
+
+@pytest.mark.parametrize("size", [_HEADER_BYTES + 100, 10 * _HEADER_BYTES, 200_000])
+def test_headers_over_the_limit_are_refused(server: Server, size: int) -> None:
+    problem = server.talk(_padded(size)).problem(431, "headers-too-large")
+    assert problem["detail"] == f"the request's head is over {_HEADER_BYTES} bytes"
+
+
+@pytest.mark.parametrize(
+    "endless", [b"GET /" + b"x" * 512, GET[:-2] + b"A: b\r\n" * 90, b"x" * 700]
+)
+def test_head_without_end_is_refused(server: Server, endless: bytes) -> None:
+    answer = server.talk(*itertools.repeat(endless[-512:], 100_000))
+    assert answer.statuses in ([431], [400])
+
+
+def test_headers_without_end_are_refused(server: Server) -> None:
+    parts = itertools.chain([GET[:-2]], itertools.repeat(b"A: b\r\n" * 90))
+    server.talk(*itertools.islice(parts, 10_000)).problem(431, "headers-too-large")
+
+
+def test_header_value_without_end_is_refused(server: Server) -> None:
+    parts = itertools.chain([GET[:-2], b"A: "], itertools.repeat(b"b" * 500))
+    server.talk(*itertools.islice(parts, 10_000)).problem(431, "headers-too-large")
+
+
+def test_headers_that_come_slowly_are_given_up(server: Server) -> None:
+    answer = server.talk(*(GET[i : i + 1] for i in range(30)), pause_seconds=0.1)
+    problem = answer.problem(408, "receive-timeout")
+    assert problem["detail"] == "the request's head did not come in time"
+    assert _SECONDS <= answer.seconds < _IN_TIME
+
+
+def test_empty_lines_are_no_request(server: Server) -> None:
+    answer = server.talk(*[b"\r\n"] * 40, pause_seconds=0.1)
+    assert answer.seconds < _IN_TIME
+
+
+def test_connection_that_says_nothing_is_closed_without_a_word(server: Server) -> None:
+    answer = server.talk()
+    assert answer.raw == b""
+    assert _SECONDS <= answer.seconds < _IN_TIME
+
+
+def test_resting_connection_is_closed_without_a_word(server: Server) -> None:
+    answer = server.talk(GET)
+    assert answer.statuses == [200]
+    assert 1 <= answer.seconds < 1 + _IN_TIME
+
+
+def test_body_that_comes_slowly_is_given_up(server: Server) -> None:
+    head = _POST + f"traceparent: 00-{_TRACE}-00f067aa0ba902b7-01\r\n".encode()
+    answer = server.talk(head + b"Content-Length: 50\r\n\r\n", *[b"{"] * 30, pause_seconds=0.1)
+    problem = answer.problem(408, "receive-timeout")
+    assert (problem["instance"], problem["trace_id"]) == (ITEMS, _TRACE)
+    assert _SECONDS <= answer.seconds < _IN_TIME
+
+
+def test_body_of_a_request_that_is_answered_already_is_given_up_too(server: Server) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n"
+    answer = server.talk(head, b"x" * 10)
+    assert answer.statuses == [200]
+    assert answer.seconds < _IN_TIME
+
+
+def test_body_that_is_announced_too_large_is_refused_before_it_comes(server: Server) -> None:
+    head = _POST + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (_BODY_BYTES + 1)
+    answer = server.talk(head)
+    answer.problem(413, "body-too-large")
+    assert answer.statuses == [413]
+
+
+def test_body_up_to_the_limit_is_taken(server: Server) -> None:
+    head = _POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % _BODY_BYTES
+    assert server.talk(head, b" " * _BODY_BYTES).statuses == [400]
+
+
+def test_chunks_without_end_are_refused(server: Server) -> None:
+    parts = itertools.islice(_chunks(forever=b"x" * 1000), 100_000)
+    server.talk(*parts).problem(413, "body-too-large")
+
+
+def test_chunks_without_end_behind_an_answer_are_cut(server: Server) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    parts = itertools.chain([head], itertools.repeat(b"3e8\r\n" + b"x" * 1000 + b"\r\n"))
+    answer = server.talk(*itertools.islice(parts, 100_000))
+    assert answer.statuses == [200]
+    assert answer.seconds < _IN_TIME
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        _POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        _POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
+        _POST + b"Content-Length: 99999999999999999999999\r\n\r\n{}",
+        _POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_bytes_that_are_no_request_are_refused(server: Server, request_bytes: bytes) -> None:
+    server.talk(request_bytes).problem(400, "malformed-request")
+
+
+def test_requests_in_one_piece_are_answered_in_their_order(server: Server) -> None:
+    first = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert server.talk(first + GET + first + GET).statuses == [404, 200, 404, 200]
+
+
+def test_large_body_and_the_next_request_in_one_piece_are_two_requests(server: Server) -> None:
+    body = b" " * 60_000
+    post = _POST + b"Content-Length: 60000\r\n\r\n" + body
+    answer = server.talk(post + GET[:20], GET[20:], pause_seconds=0.05)
+    assert answer.statuses == [400, 200]
+
+
+def test_no_more_requests_are_queued_on_a_connection_than_it_takes(server: Server) -> None:
+    answer = server.talk(GET * 500)
+    assert len(answer.statuses) < 30
+
+
+def test_upgrade_to_another_protocol_is_not_taken(server: Server) -> None:
+    headers = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    assert server.talk(GET[:-2] + headers).statuses == [200]
+
+
+def test_busy_connections_turn_new_ones_away(server: Server) -> None:
+    begun = _POST + b"Content-Length: 50\r\n\r\n"
+    busy = [server.connect() for _ in range(30)]
+    try:
+        for connection in busy:
+            connection.sendall(begun)
+        time.sleep(0)
+        answer = server.talk()
+        answer.problem(503, "unavailable")
+        assert b"retry-after: 1" in answer.raw
+        assert answer.seconds < _SECONDS
+    finally:
+        for connection in busy:
+            connection.close()
+    carts.wait_until(lambda: server.talk(GET).statuses == [200])
+
+
+def test_silent_connections_make_room(server: Server) -> None:
+    silent = [server.connect() for _ in range(30)]
+    try:
+        began_at = time.monotonic()
+        carts.wait_until(lambda: server.talk(GET).statuses == [200])
+        assert time.monotonic() - began_at < 1 + _IN_TIME
+    finally:
+        for connection in silent:
+            connection.close()
+
+
+def test_what_was_cut_is_counted(server: Server) -> None:
+    server.talk(_padded(_HEADER_BYTES + 100))
+    server.talk(_POST + b"Content-Length: 50\r\n\r\n")
+    metrics = server.talk(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    text = metrics.raw.decode()
+    assert re.search(r'carthub_refusals_total\{code="headers-too-large"\} [1-9]', text)
+    assert re.search(
+        r'duration_seconds_count\{.*method="POST".*status_code="408".*route="/api/v1/cart/items"',
+        text,
+    )
+    assert re.search(r"carthub_http_connections [1-9]", text)
+
+
+def test_files_for_all_connections_may_be_opened() -> None:
+    code = (
+        "import os, resource, sys;"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1];"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard));"
+        "os.execv(sys.executable, [sys.executable, '-m', 'app'])"
+    )
+    environment = carts.service_environment(NO_DATABASE, HTTP_MAX_CONNECTIONS="300")
+    with carts.service_process("-c", code, environment=environment) as process:
+        carts.log_line(process.stdout, "listening")
+        assert psutil.Process(process.pid).rlimit(psutil.RLIMIT_NOFILE)[0] == 556
+
+
+def test_body_over_the_limit_is_refused_by_every_server(migrated_url: str) -> None:
+    settings = carts.settings_for(migrated_url, http_max_body_bytes=2000)
+    with carts.running_client(settings) as client:
+        shopper = carts.new_shopper(client)
+        assert shopper.add(members={"name": "x" * 256}).status_code == 201
+        answer = shopper.add(members={"name": "x" * 2000})
+        problem_of(answer, 413, "body-too-large")
+        assert shopper.cart()["version"] == 1
