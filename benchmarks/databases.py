@@ -130,13 +130,17 @@ class Databases:
 def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process, of its children, and of children that ended."""
     process = psutil.Process(pid)
-    own = process.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in process.children():
+    while True:
+        children = process.children()
+        own = process.cpu_times()
+        total = own.user + own.system + own.children_user + own.children_system
         with contextlib.suppress(psutil.NoSuchProcess):
-            times = child.cpu_times()
-            total += times.user + times.system
-    return total
+            for child in children:
+                times = child.cpu_times()
+                total += times.user + times.system
+            # One that ended meanwhile is in neither sum, or in both.
+            if process.children() == children:
+                return total
 
 
 @contextlib.contextmanager

@@ -8,6 +8,9 @@ from benchmarks.figures import Figures, Sized, Spread
 from benchmarks.results import Results
 from benchmarks.rig import PGBENCH, PRODUCT, PRODUCT_2, REFERENCE, Variant
 
+# Between two requests of a shopper who looks at products.
+_PAUSE_SECONDS = 10
+
 _BEGIN = "<!-- results: written by make bench -->"
 _END = "<!-- end of results -->"
 
@@ -85,6 +88,8 @@ def rendered(results: Results, picture: str) -> str:
             *_tokens(results),
             "",
             *_size_table(results.sizes),
+            "",
+            *_capacity(results),
             "",
             *_conditions(results),
         )
@@ -213,6 +218,22 @@ def _size_table(found: Sequence[Sized]) -> Iterator[str]:
             )
             for one in found
         ],
+    )
+
+
+def _capacity(results: Results) -> Iterator[str]:
+    [half] = (one for one in results.half_rate if one.variant == PRODUCT.label)
+    rate = half.per_second.median
+    carts = [
+        one for one in results.sizes if one.lines == results.conditions.options["size"]["lines"]
+    ]
+    largest = max(carts, key=lambda one: one.carts)
+    yield (
+        f"**How much that is.** At half of its saturation a pod answered {rate:,.0f} requests a "
+        f"second here: {rate * _PAUSE_SECONDS:,.0f} shoppers who each ask once in "
+        f"{_PAUSE_SECONDS} seconds. A GiB of disk holds "
+        f"{largest.carts / largest.mebibytes * 1024:,.0f} carts of {largest.lines} lines, "
+        f"with their indexes; measured with {largest.carts:,}."
     )
 
 
