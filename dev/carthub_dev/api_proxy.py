@@ -92,6 +92,7 @@ class ApiProxy:
         self._stop = asyncio.Event()
         self._port: Future[int] = Future()
         self._thread = threading.Thread(target=self._serve, name="api-proxy", daemon=True)
+        self._open: set[asyncio.BaseTransport] = set()
 
     @property
     def url(self) -> str:
@@ -106,6 +107,10 @@ class ApiProxy:
         file.touch(mode=0o600)
         file.write_text(yaml.safe_dump(config))
         return file
+
+    def cut(self) -> None:
+        """Cut every connection there is, those of watches too."""
+        self._loop.call_soon_threadsafe(self._cut_all)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -151,11 +156,18 @@ class ApiProxy:
             self._port.set_result(runner.addresses[0][1])
             await self._stop.wait()
             await runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _handle(
         self, session: aiohttp.ClientSession, request: web.Request
     ) -> web.StreamResponse:
         body = await request.read()
+        transport = request.transport
+        if transport is not None:
+            self._open.add(transport)
         shown = Request(
             self._count, request.method, request.path, request.query.get("watch") == "true"
         )
@@ -170,6 +182,12 @@ class ApiProxy:
         except (aiohttp.ClientError, ConnectionError):
             # The server is away, or went: so does this connection.
             return _cut(request)
+
+    def _cut_all(self) -> None:
+        for transport in self._open:
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        self._open.clear()
 
     async def _pass_on(
         self,

@@ -14,7 +14,7 @@ from carthub_operator.api.resource import CartService
 from carthub_operator.contracts import Cache, Cluster
 from carthub_operator.desired.children import ChildKey, key_of
 from carthub_operator.desired.facts import Manifest
-from carthub_operator.errors import Conflict, NameTaken
+from carthub_operator.errors import Conflict, NameTaken, Rejected
 from carthub_operator.news import Change
 
 
@@ -106,7 +106,13 @@ class Children:
 
     def _correct(self, manifest: Manifest, *, field_manager: str) -> None:
         before = self._live[key_of(manifest)]["metadata"]
-        corrected = self._cluster.apply(manifest, uid=before["uid"], field_manager=field_manager)
+        uid = before["uid"]
+        try:
+            corrected = self._cluster.apply(manifest, uid=uid, field_manager=field_manager)
+        except Rejected:
+            # It may be what somebody else put beside ours, such as a port without a name.
+            self._cluster.overwrite(manifest, uid=uid)
+            corrected = self._cluster.apply(manifest, uid=uid, field_manager=field_manager)
         is_changed = corrected["metadata"]["resourceVersion"] != before["resourceVersion"]
         self._keep(corrected, "changed" if is_changed else None)
 

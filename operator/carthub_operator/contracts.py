@@ -23,6 +23,9 @@ class Cluster(Protocol):
     def apply(self, manifest: Manifest, *, uid: str, field_manager: str = ...) -> Manifest:
         """Apply an object that exists; raises Conflict unless it is the one with this uid."""
 
+    def overwrite(self, manifest: Manifest, *, uid: str) -> Manifest:
+        """Give an object every list of the manifest as a whole, whoever has added to it."""
+
     def apply_status(self, manifest: Manifest, *, uid: str) -> Manifest:
         """Apply the status of a CartService."""
 

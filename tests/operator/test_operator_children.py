@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 
 from tests.support.live_cart import CHILDREN, LiveCart
-from tests.support.live_operator import PASSWORD, aws_database
+from tests.support.live_operator import PASSWORD, aws_database, settle
+from tests.support.operator_process import OperatorProcess
 
 
 def _seconds_until(cart: LiveCart, look: Callable[[], object], *, what: str) -> float:
@@ -55,6 +56,26 @@ def test_an_edited_child_is_set_back(
             return bool(ready.child(kind)[part] == before)
 
         record_property(kind, _seconds_until(ready, is_set_back, what=f"{kind} as before"))
+
+
+def test_what_makes_a_child_illegal_beside_ours_goes(ready: LiveCart) -> None:
+    # A second port, which demands that every port has a name.
+    ready.patch("Service", "backend-service", {"spec": {"ports": [{"port": 81}]}})
+
+    def ports() -> list[int]:
+        return [port["port"] for port in ready.child("Service")["spec"]["ports"]]
+
+    ready.eventually(lambda: ports() == [80], what="our port alone")
+    ready.wait_ready()
+
+
+def test_what_somebody_adds_beside_ours_stays(ready: LiveCart, operator: OperatorProcess) -> None:
+    added = [{"op": "add", "path": "/spec/ports/-", "value": {"name": "extra", "port": 81}}]
+    ready.patch("Service", "backend-service", added)
+
+    settle(operator)
+
+    assert [port["port"] for port in ready.child("Service")["spec"]["ports"]] == [80, 81]
 
 
 def test_an_edited_secret_is_set_back_at_the_refresh(ready: LiveCart) -> None:

@@ -74,6 +74,10 @@ class FakeCluster:
         self._request("apply", manifest)
         return self._applied(self._same(manifest, uid), manifest, field_manager)
 
+    def overwrite(self, manifest: Object, *, uid: str) -> Object:
+        self._request("overwrite", manifest)
+        return self._applied(self._same(manifest, uid), manifest, names.FIELD_MANAGER)
+
     def apply_status(self, manifest: Object, *, uid: str) -> Object:
         self._request("status", manifest)
         live = {**self._same(manifest, uid), "status": copy.deepcopy(manifest["status"])}

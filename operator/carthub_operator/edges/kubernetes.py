@@ -98,6 +98,17 @@ class KubernetesCluster:
         """Apply an object that exists; raises Conflict unless it is the one with this uid."""
         return self._apply(_with_metadata(manifest, uid=uid), field_manager=field_manager)
 
+    def overwrite(self, manifest: Manifest, *, uid: str) -> Manifest:
+        """Give an object every list of the manifest as a whole, whoever has added to it."""
+        kind, metadata = kinds.BY_NAME[manifest["kind"]], manifest["metadata"]
+        return self.change(
+            kind,
+            metadata["namespace"],
+            metadata["name"],
+            _with_metadata(manifest, uid=uid),
+            field_manager=names.FIELD_MANAGER,
+        )
+
     def apply_status(self, manifest: Manifest, *, uid: str) -> Manifest:
         """Apply the status of a CartService."""
         return self._apply(_with_metadata(manifest, uid=uid), subresource="/status")

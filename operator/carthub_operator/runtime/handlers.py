@@ -6,7 +6,7 @@ indexes are not used: they keep for ever what vanished while a watch was broken.
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import kopf
@@ -15,10 +15,13 @@ from carthub_operator import kinds
 from carthub_operator.api import names
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache, owner_key
+from carthub_operator.runtime.session import session
+from carthub_operator.runtime.streams import Streams
 from carthub_operator.runtime.work_queue import WorkQueue
 
 _LAST_BACKOFF_SECONDS = 10.0
 _PAGE = 500
+_RECONNECT_SECONDS = 0.5
 
 
 class EndlessBackoffs:
@@ -44,25 +47,39 @@ def kopf_settings(*, inactivity_seconds: float, request_seconds: float) -> kopf.
     # The only thing that notices a watch gone silent. Bookmarks come every 60 s.
     settings.watching.inactivity_timeout = inactivity_seconds
     settings.watching.chunk_size = _PAGE
-    settings.process.ultimate_exiting_timeout = 30.0
+    # A listing that fails over and over is not to be a storm.
+    settings.watching.reconnect_backoff = _RECONNECT_SECONDS
+    # kopf would kill the process some seconds after its end; it is begun again instead.
+    settings.process.ultimate_exiting_timeout = None
     for kind in (*kinds.WATCHED_CHILDREN, kinds.POD):
         selector = (kind.group, kind.version, kind.plural)
         settings.watching.label_selectors[selector] = names.LABEL_OWNER_UID
     return settings
 
 
-def handlers(cache: ObjectCache, queue: WorkQueue) -> kopf.OperatorRegistry:
-    """Return the handlers of every kind that is watched."""
+def handlers(cache: ObjectCache, queue: WorkQueue, streams: Streams) -> kopf.OperatorRegistry:
+    """Return the handlers of every kind that is watched; they go by the session of `streams`."""
     registry = kopf.OperatorRegistry()
-    kopf.on.login(id="login", registry=registry)(_login)
+    kopf.on.login(id="login", registry=registry)(_login_with(streams))
     for kind in kinds.WATCHED:
         _watch(registry, kind, cache, queue)
     return registry
 
 
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401 - kopf's protocol
-    """Return the pod's own identity, or outside a cluster the kubeconfig's."""
-    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+def _login_with(streams: Streams) -> Callable[..., Awaitable[kopf.AiohttpSession | None]]:
+    async def login(**kwargs: Any) -> kopf.AiohttpSession | None:  # noqa: ANN401 - kopf's protocol
+        """Return the pod's own identity, or outside a cluster the kubeconfig's."""
+        found = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        if found is None:
+            return None
+        return kopf.AiohttpSession(
+            server=found.server,
+            default_namespace=found.default_namespace,
+            expiration=found.expiration,
+            aiohttp_session=session(found, streams),
+        )
+
+    return login
 
 
 def _watch(

@@ -2,7 +2,6 @@
 
 import http.server
 import threading
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -10,22 +9,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 # Returns what is wrong, None where nothing is.
 Check = Callable[[], str | None]
-
-
-class Heartbeat:
-    """Proof that a loop still turns."""
-
-    def __init__(self, *, late_after_seconds: float) -> None:
-        self._late_after_seconds = late_after_seconds
-        self._beaten_at = time.monotonic()
-
-    def beat(self) -> None:
-        """Say that the loop has come round."""
-        self._beaten_at = time.monotonic()
-
-    def is_late(self) -> bool:
-        """Tell whether the loop has not come round for too long."""
-        return time.monotonic() - self._beaten_at > self._late_after_seconds
 
 
 class HealthServer:

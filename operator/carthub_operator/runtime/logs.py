@@ -8,6 +8,13 @@ import structlog
 # Their debug lines quote requests and answers, Secrets among them: never below warnings.
 _QUIET = ("asyncio", "boto3", "botocore", "kopf", "kubernetes", "urllib3")
 
+_QUIETER = {
+    # Its one warning: that it leaves the signals to us, for it has a thread of its own.
+    "kopf._core.reactor.running": logging.ERROR,
+    # A line for every attempt of every watch; `streams` tells when one fails and when it is back.
+    "kopf._cogs.clients.watching": logging.CRITICAL,
+}
+
 
 def configure_logging(level: str) -> None:
     """Write everything from this level on to standard output."""
@@ -39,3 +46,5 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for name, least in _QUIETER.items():
+        logging.getLogger(name).setLevel(least)

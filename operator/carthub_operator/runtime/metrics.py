@@ -1,8 +1,10 @@
 """What /metrics shows; the names are part of the operator's interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -31,6 +33,11 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self.watches_ended = Counter(
+            "carthub_watches_ended_total",
+            "How often the watches had to begin anew, all of them.",
+            registry=self.registry,
+        )
         self._api = Histogram(
             "carthub_kubernetes_request_seconds",
             "Seconds of requests to the API server, watches not.",
@@ -57,6 +64,10 @@ class Metrics:
             registry=self.registry,
         ).set_function(oldest)
 
+    def observe_streams(self, silent: Callable[[], Mapping[str, float]]) -> None:
+        """Show for how long nothing has come through each watch; a bookmark comes every 60 s."""
+        self.registry.register(_Streams(silent))
+
     def on_api_call(self, method: str, kind: str, code: int, seconds: float) -> None:
         """Count a request to the API server; code 0 is no answer."""
         self._api.labels(method, kind, str(code)).observe(seconds)
@@ -64,3 +75,18 @@ class Metrics:
     def on_aws_call(self, operation: str, code: str, seconds: float) -> None:
         """Count a request to AWS."""
         self._aws.labels(operation, code).observe(seconds)
+
+
+class _Streams(Collector):
+    def __init__(self, silent: Callable[[], Mapping[str, float]]) -> None:
+        self._silent = silent
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "carthub_watch_silent_seconds",
+            "How long nothing has come through a watch.",
+            labels=["path"],
+        )
+        for path, seconds in self._silent().items():
+            family.add_metric([path], seconds)
+        yield family

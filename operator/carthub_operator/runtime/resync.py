@@ -16,7 +16,7 @@ from carthub_operator import kinds
 from carthub_operator.api import names
 from carthub_operator.api.resource import Key
 from carthub_operator.desired.facts import Manifest
-from carthub_operator.errors import CarthubError
+from carthub_operator.errors import CarthubError, NotFound
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache, owner_key
 from carthub_operator.runtime.work_queue import Urgency, WorkQueue
@@ -25,6 +25,7 @@ _log = structlog.get_logger()
 _RETRY_SECONDS = 5.0
 # News that a healthy watch has not told yet when the listing comes.
 _GRACE_SECONDS = 2.0
+_GATHER_SECONDS = 1.0
 
 
 class Lister(Protocol):
@@ -58,16 +59,25 @@ class Resync:
         self._on_first = on_first
         self._on_missed = on_missed
         self._stopping = threading.Event()
+        # Set when it is asked for, and to end the waiting.
+        self._wanted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resync", daemon=True)
         self._done_at: float | None = None
+        # What was logged last, to log it once.
+        self._failure = ""
 
     def start(self) -> None:
         """Begin; `on_first` is called after the first listing."""
         self._thread.start()
 
+    def soon(self) -> None:
+        """Ask for one soon: a watch may have missed something."""
+        self._wanted.set()
+
     def stop(self, timeout_seconds: float) -> None:
         """Stop, and wait for a listing under way."""
         self._stopping.set()
+        self._wanted.set()
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
 
@@ -94,7 +104,11 @@ class Resync:
         since = time.monotonic() - _GRACE_SECONDS
         selector = None if kind is kinds.CART_SERVICE else names.LABEL_OWNER_UID
         listed = self._lister.objects(kind, namespace=namespace, selector=selector)
-        missed = self._cache.replace(kind, listed, since=since, namespace=namespace)
+        try:
+            missed = self._cache.replace(kind, listed, since=since, namespace=namespace)
+        except NotFound:
+            # Its definition is gone, and everything of it.
+            missed = self._cache.replace(kind, (), since=since, namespace=namespace)
         if self.is_done_once():
             for _ in missed:
                 self._on_missed(kind)
@@ -102,13 +116,25 @@ class Resync:
 
     def _run(self) -> None:
         wait_seconds = 0.0
-        while not self._stopping.wait(wait_seconds):
+        while not self._is_stopping_after(wait_seconds):
             is_first = not self.is_done_once()
             wait_seconds = self._interval_seconds
             try:
                 self.resync()
             except CarthubError as error:
                 wait_seconds = min(_RETRY_SECONDS, self._interval_seconds)
-                _log.warning("resync-failed", error=str(error))
+                if str(error) != self._failure:
+                    _log.warning("resync-failed", error=str(error))
+                self._failure = str(error)
+            else:
+                self._failure = ""
             if is_first and self.is_done_once():
                 self._on_first()
+
+    def _is_stopping_after(self, wait_seconds: float) -> bool:
+        """Wait, shorter if one is asked for; return whether to stop."""
+        if self._wanted.wait(wait_seconds):
+            # All streams end together when the API server restarts.
+            self._stopping.wait(_GATHER_SECONDS)
+            self._wanted.clear()
+        return self._stopping.is_set()

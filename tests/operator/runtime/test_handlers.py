@@ -11,6 +11,7 @@ from carthub_operator import kinds
 from carthub_operator.api.resource import Key
 from carthub_operator.runtime import handlers
 from carthub_operator.runtime.cache import ObjectCache
+from carthub_operator.runtime.streams import Streams
 from carthub_operator.runtime.work_queue import WorkQueue
 
 
@@ -39,7 +40,8 @@ class Watch:
 
     def __init__(self) -> None:
         self.cache, self.queue = ObjectCache(), WorkQueue()
-        registry = handlers.handlers(self.cache, self.queue)
+        streams = Streams(on_relisted=lambda: None)
+        registry = handlers.handlers(self.cache, self.queue, streams)
         found = registry._watching.get_all_handlers()  # noqa: SLF001 - kopf has no other way to ask
         self.by_id = {str(one.id): one for one in found}
 

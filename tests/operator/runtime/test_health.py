@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from carthub_operator.runtime.health import HealthServer, Heartbeat
+from carthub_operator.runtime.health import HealthServer
 from carthub_operator.runtime.metrics import Metrics
 
 
@@ -67,12 +67,3 @@ def test_metrics_are_shown(world: World) -> None:
 
 def test_anything_else_is_not_found(world: World) -> None:
     assert world.get("/")[0] == 404
-
-
-def test_a_heart_that_stopped_is_late() -> None:
-    assert Heartbeat(late_after_seconds=-1.0).is_late()
-
-    beating = Heartbeat(late_after_seconds=60.0)
-    beating.beat()
-
-    assert not beating.is_late()

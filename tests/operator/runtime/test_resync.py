@@ -12,6 +12,7 @@ from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache
 from carthub_operator.runtime.resync import Resync
 from carthub_operator.runtime.work_queue import WorkQueue
+from tests.support.cluster import eventually
 
 
 class FakeLister:
@@ -19,6 +20,7 @@ class FakeLister:
         self.objects_: dict[str, list[dict[str, Any]]] = {}
         self.asked: list[tuple[str, str | None, str | None]] = []
         self.failures = 0
+        self.missing: set[str] = set()
 
     def objects(
         self, kind: Kind, *, namespace: str | None, selector: str | None = None
@@ -27,6 +29,8 @@ class FakeLister:
         if self.failures:
             self.failures -= 1
             raise errors.ClusterUnavailable("it does not answer")
+        if kind.name in self.missing:
+            raise errors.NotFound("no such kind")
         yield from self.objects_.get(kind.name, [])
 
 
@@ -41,7 +45,7 @@ def _cart(name: str, version: int = 1) -> dict[str, Any]:
 
 
 class World:
-    def __init__(self, *namespaces: str) -> None:
+    def __init__(self, *namespaces: str, interval_seconds: float = 0.01) -> None:
         self.lister, self.cache, self.queue = FakeLister(), ObjectCache(), WorkQueue()
         self.first = threading.Event()
         self.missed: list[str] = []
@@ -50,7 +54,7 @@ class World:
             self.cache,
             self.queue,
             namespaces=namespaces,
-            interval_seconds=0.01,
+            interval_seconds=interval_seconds,
             on_first=self.first.set,
             on_missed=lambda kind: self.missed.append(kind.name),
         )
@@ -133,3 +137,27 @@ def test_the_first_is_told_once_it_has_succeeded(
     finally:
         world.resync.stop(10)
     assert not world.resync.is_alive()
+
+
+def test_a_definition_that_is_gone_takes_its_resources_along(world: World) -> None:
+    world.lister.objects_["CartService"] = [_cart("one")]
+    world.resync.resync()
+    world.lister.missing = {"CartService"}
+
+    resync_as_if_later(world)
+
+    assert world.cache.keys() == []
+
+
+def test_one_that_is_asked_for_comes_before_its_time() -> None:
+    world = World(interval_seconds=3600.0)
+    world.resync.start()
+    try:
+        assert world.first.wait(10)
+        before = len(world.lister.asked)
+
+        world.resync.soon()
+
+        eventually(lambda: len(world.lister.asked) > before, what="another listing")
+    finally:
+        world.resync.stop(10)

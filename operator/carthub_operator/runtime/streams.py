@@ -1,0 +1,91 @@
+"""Whether the watch streams live: when each was heard of last, and which began anew."""
+
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+import structlog
+
+from carthub_operator.runtime.session import Path
+
+_log = structlog.get_logger()
+
+
+class Streams:
+    """What is known of the watch streams; safe to use from several threads.
+
+    `on_relisted` is called when a kind is listed again: its stream has ended, and what vanished
+    before the listing is told by nobody.
+    """
+
+    def __init__(
+        self,
+        *,
+        on_relisted: Callable[[], None],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_relisted = on_relisted
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._heard_at: dict[Path, float] = {}
+        self._tried_at: dict[Path, float] = {}
+        self._listed: set[Path] = set()
+        self._status: dict[Path, int] = {}
+
+    def heard(self, path: Path) -> None:
+        """Note that something came through a stream: news, or a sign of life."""
+        with self._lock:
+            self._heard_at[path] = self._monotonic()
+
+    def tried(self, path: Path) -> None:
+        """Note that a stream is being opened."""
+        with self._lock:
+            self._tried_at[path] = self._monotonic()
+
+    def answered(self, path: Path, status: int) -> None:
+        """Note how a stream was answered, and log where that is news; 0: not at all."""
+        with self._lock:
+            before = self._status.get(path, HTTPStatus.OK)
+            self._status[path] = status
+        if status == before:
+            return
+        if status == HTTPStatus.OK:
+            _log.info("watch-resumed", path=path)
+        else:
+            _log.warning("watch-failed", path=path, status=status)
+
+    def listed(self, path: Path) -> None:
+        """Note that a kind was listed."""
+        with self._lock:
+            is_again = path in self._listed
+            self._listed.add(path)
+        if is_again:
+            self._on_relisted()
+
+    def count(self) -> int:
+        """Return how many streams have been opened."""
+        with self._lock:
+            return len(self._tried_at)
+
+    def silent_seconds(self) -> dict[Path, float]:
+        """Return for how long nothing has come through each stream."""
+        now = self._monotonic()
+        with self._lock:
+            return {
+                path: now - self._heard_at.get(path, tried_at)
+                for path, tried_at in self._tried_at.items()
+            }
+
+    def idle_seconds(self) -> float:
+        """Return for how long a stream has neither been heard of nor opened again."""
+        now = self._monotonic()
+        with self._lock:
+            last = [max(at, self._heard_at.get(path, at)) for path, at in self._tried_at.items()]
+        return max((now - at for at in last), default=0.0)
+
+    def forget(self) -> None:
+        """Forget every stream: kopf begins anew. What was listed once counts as listed."""
+        with self._lock:
+            self._heard_at.clear()
+            self._tried_at.clear()

@@ -1,0 +1,67 @@
+"""Which streams live, and when one began anew."""
+
+import structlog
+
+from carthub_operator.runtime.streams import Streams
+
+CARTS, JOBS = "/apis/carthub.io/v1/cartservices", "/apis/batch/v1/jobs"
+
+
+class World:
+    def __init__(self) -> None:
+        self.now, self.relisted = 100.0, 0
+        self.streams = Streams(on_relisted=self._count, monotonic=lambda: self.now)
+
+    def _count(self) -> None:
+        self.relisted += 1
+
+
+def test_only_a_second_listing_of_a_kind_is_one_anew() -> None:
+    world = World()
+    world.streams.listed(CARTS)
+    world.streams.listed(JOBS)
+    assert world.relisted == 0
+
+    world.streams.listed(CARTS)
+
+    assert world.relisted == 1
+
+
+def test_what_began_anew_altogether_is_a_listing_anew_too() -> None:
+    world = World()
+    world.streams.listed(CARTS)
+    world.streams.forget()
+
+    world.streams.listed(CARTS)
+
+    assert world.relisted == 1
+
+
+def test_a_stream_is_silent_since_it_was_heard_and_idle_since_it_was_tried() -> None:
+    world = World()
+    world.streams.tried(CARTS)
+    world.now += 10
+    world.streams.heard(CARTS)
+    world.now += 60
+    world.streams.tried(JOBS)
+    world.now += 5
+
+    assert world.streams.count() == 2
+    assert world.streams.silent_seconds() == {CARTS: 65.0, JOBS: 5.0}
+    assert world.streams.idle_seconds() == 65.0
+
+    world.streams.tried(CARTS)
+    assert world.streams.idle_seconds() == 5.0
+
+
+def test_a_failing_stream_is_logged_once_and_its_return_too() -> None:
+    world = World()
+    with structlog.testing.capture_logs() as lines:
+        for status in (200, 403, 403, 0, 200, 200):
+            world.streams.answered(CARTS, status)
+
+    assert [(line["event"], line.get("status")) for line in lines] == [
+        ("watch-failed", 403),
+        ("watch-failed", 0),
+        ("watch-resumed", None),
+    ]
