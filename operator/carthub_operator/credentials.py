@@ -46,11 +46,18 @@ class CredentialSources:
     """Tells the credentials of every CartService."""
 
     def __init__(
-        self, cluster: Cluster, schedule: SecretSchedule, *, allow_list: AllowList, clock: Clock
+        self,
+        cluster: Cluster,
+        schedule: SecretSchedule,
+        *,
+        allow_list: AllowList,
+        default_region: str | None,
+        clock: Clock,
     ) -> None:
         self._cluster = cluster
         self._schedule = schedule
         self._allow_list = allow_list
+        self._default_region = default_region
         self._clock = clock
         self._memories = Memories(_Memory)
 
@@ -104,17 +111,24 @@ class CredentialSources:
                 f"the operator's allow-list (CARTHUB_SECRET_ALLOW_LIST) does not give secret"
                 f" {source.secret_id} to namespace {resource.namespace}: ask who runs the operator",
             )
+        region = source.region or source.region_of_arn or self._default_region
+        if region is None:
+            raise SecretError(
+                Reason.SECRET_NOT_FOUND,
+                "spec.database.credentials.secretsManager.region is missing, and the operator has"
+                " no region of its own (AWS_REGION): give one of them",
+            )
         # A changed spec may want other parts of the same value.
         is_settled = resource.status.get("observedGeneration") == resource.generation
         reading = self._schedule.reading(
             resource.key,
-            SecretReference(source.region, source.secret_id),
+            SecretReference(region, source.secret_id),
             interval_seconds=seconds(source.refresh_interval),
             known_version=last_good.version_id if last_good and is_settled else None,
             demand=_demand(resource, live),
         )
         if reading.error is not None:
-            message = f"AWS secret {source.secret_id} in {source.region}: {reading.error}"
+            message = f"AWS secret {source.secret_id} in {region}: {reading.error}"
             if last_good and reading.error.reason == Reason.SECRET_SOURCE_UNAVAILABLE:
                 # They serve; that AWS does not answer is told, and is no state of theirs.
                 return Known(last_good, _synced(f"Version {last_good.version_id}; {message}"))

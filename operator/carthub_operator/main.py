@@ -12,7 +12,7 @@ from carthub_operator import kinds, settings
 from carthub_operator.allow_list import AllowList
 from carthub_operator.contracts import SecretReference
 from carthub_operator.credentials import CredentialSources
-from carthub_operator.edges.aws import AwsSecretsManager
+from carthub_operator.edges.aws import AwsSecretsManager, default_region
 from carthub_operator.edges.clock import SystemClock
 from carthub_operator.edges.kubernetes import KubernetesCluster
 from carthub_operator.errors import CarthubError, SecretError
@@ -67,6 +67,7 @@ class Operator:
             self._cluster,
             self._schedule,
             allow_list=AllowList(chosen.secret_allow_list),
+            default_region=default_region(),
             clock=clock,
         )
         self._workers = Workers(

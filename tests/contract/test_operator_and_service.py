@@ -8,6 +8,8 @@ from app import settings as service_settings
 from app.main import create_app
 from app.settings import Settings
 from carthub_operator.api import names
+from carthub_operator.api.model import Model
+from carthub_operator.api.service import Auth, Cart
 from carthub_operator.desired.database_secret import database_secret
 from carthub_operator.desired.deployment import deployment
 from carthub_operator.desired.migration_job import migration_job
@@ -17,8 +19,20 @@ from tests.support.resources import cart_service, credentials
 _NOT_SETTINGS = {names.ENV_DB_USERNAME, names.ENV_DB_PASSWORD}
 
 
-def _containers() -> list[dict[str, Any]]:
-    resource = cart_service()
+# Everything that a spec may pass on to the service.
+_EVERYTHING: dict[str, Any] = {
+    "auth": {
+        "issuer": "https://id.example.com",
+        "audience": "carthub",
+        "jwksUrl": "https://id.example.com/keys",
+        "serviceScope": "shop.all",
+    },
+    "cart": {"ttl": "9999d", "maxLines": 10_000, "maxQuantity": 1_000_000, "currency": "JPY"},
+}
+
+
+def _containers(**spec: Any) -> list[dict[str, Any]]:
+    resource = cart_service(**spec)
     made = deployment(resource, credentials(), migrated="k"), migration_job(resource, "k")
     return [one["spec"]["template"]["spec"]["containers"][0] for one in made]
 
@@ -44,6 +58,41 @@ def test_what_the_operator_sets_is_valid_for_the_service(
     assert str(read.db_credentials_dir) == names.CREDENTIALS_DIR
     assert (read.port, read.metrics_port) == (names.PORT, names.METRICS_PORT)
     assert read.environment == "production"
+
+
+@pytest.mark.parametrize("container", _containers(**_EVERYTHING), ids=["api", "migration"])
+def test_what_a_spec_passes_on_arrives(
+    container: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", credentials().url("require"))
+    for variable in container["env"]:
+        if "value" in variable:
+            monkeypatch.setenv(variable["name"], variable["value"])
+
+    read = service_settings.load()
+
+    assert (read.auth_issuer, read.auth_audience) == ("https://id.example.com", "carthub")
+    assert read.auth_jwks_url == "https://id.example.com/keys"
+    assert read.auth_service_scope == "shop.all"
+    assert (read.cart_ttl_days, read.cart_max_lines) == (9999, 10_000)
+    assert (read.cart_max_quantity, read.cart_currency) == (1_000_000, "JPY")
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "setting"),
+    [
+        (Auth, "service_scope", "auth_service_scope"),
+        (Cart, "ttl", "cart_ttl_days"),
+        (Cart, "max_lines", "cart_max_lines"),
+        (Cart, "max_quantity", "cart_max_quantity"),
+    ],
+)
+def test_what_counts_when_it_is_left_out_is_what_the_description_says(
+    model: type[Model], field: str, setting: str
+) -> None:
+    description = str(model.model_fields[field].description)
+
+    assert f"Left out: {Settings.model_fields[setting].default}" in " ".join(description.split())
 
 
 def test_the_service_reads_its_url_from_a_key_that_the_secret_has() -> None:

@@ -44,7 +44,11 @@ class World:
     def start(self) -> None:
         self.cache = synced(self.cluster)
         credentials = CredentialSources(
-            self.cluster, self.schedule, allow_list=AllowList(None), clock=self.clock
+            self.cluster,
+            self.schedule,
+            allow_list=AllowList(None),
+            default_region=None,
+            clock=self.clock,
         )
         self.reconciler = Reconciler(
             self.cluster, self.cache, credentials, clock=self.clock, jitter=lambda: 0.5

@@ -27,7 +27,14 @@ GOOD: dict[str, dict[str, Any]] = {
     "an image by digest": {"image": "r.example.com:5000/a/b@sha256:" + "0123456789abcdef" * 4},
     "an image by tag and digest": {"image": "[fd00::1]:5000/a/b:v1@sha256:" + "0" * 64},
     "autoscaling off": {"autoscaling": {"enabled": False}, "replicas": 0},
-    "an empty part": {"autoscaling": {}, "network": {}, "scheduling": {}, "resources": {}},
+    "an empty part": {
+        "auth": {},
+        "cart": {},
+        "autoscaling": {},
+        "network": {},
+        "scheduling": {},
+        "resources": {},
+    },
     "one fewest and most": {"autoscaling": {"minReplicas": 1, "maxReplicas": 1}},
     "scaling rates": {
         "autoscaling": {
@@ -44,10 +51,24 @@ GOOD: dict[str, dict[str, Any]] = {
     "a secret by ARN": _sources(
         secretsManager={
             "secretId": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-AbCdEf",
-            "region": "us-gov-west-1",
             "refreshInterval": "1h30m",
         }
     ),
+    "a secret of the operator's region": _sources(secretsManager={"secretId": "prod/db"}),
+    "a secret of a region": _sources(
+        secretsManager={"secretId": "prod/db", "region": "us-gov-west-1"}
+    ),
+    "tokens": {
+        "auth": {
+            "issuer": "https://id.example.com/realms/shop/",
+            "audience": "carthub",
+            "jwksUrl": "https://id.example.com:8443/keys",
+            "serviceScope": "urn:shop:all",
+        }
+    },
+    "carts of every bound": {
+        "cart": {"ttl": "9999d", "maxLines": 10_000, "maxQuantity": 1, "currency": "EUR"}
+    },
     "TLS verified": {
         "database": database(
             sslMode="verify-full",
@@ -206,9 +227,43 @@ BAD: dict[str, Bad] = {
     "no secret id": _by_schema(
         "secretsManager.secretId: Required", **_sources(secretsManager={"region": "eu-west-1"})
     ),
-    "no region": _by_schema(
-        "secretsManager.region: Required", **_sources(secretsManager={"secretId": "a"})
+    "half an ARN": Bad(
+        _sources(secretsManager={"secretId": "arn:aws:secretsmanager:eu-west-1"}),
+        "secretId begins as an ARN and is none",
     ),
+    "a region that is not the ARN's": Bad(
+        _sources(
+            secretsManager={
+                "secretId": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbCdEf",
+                "region": "eu-west-2",
+            }
+        ),
+        "region is not the one that the ARN names",
+    ),
+    "an issuer without an audience": Bad(
+        {"auth": {"issuer": "https://id.example.com"}}, "give issuer and audience both, or neither"
+    ),
+    "an audience without an issuer": Bad(
+        {"auth": {"audience": "carthub"}}, "give issuer and audience both, or neither"
+    ),
+    "keys without an issuer": Bad(
+        {"auth": {"jwksUrl": "https://id.example.com/keys"}}, "count only with issuer and audience"
+    ),
+    "an issuer that is no URL": _by_schema(
+        "auth.issuer", auth={"issuer": "id.example.com", "audience": "carthub"}
+    ),
+    "an issuer with a query": _by_schema(
+        "auth.issuer", auth={"issuer": "https://id.example.com?a", "audience": "carthub"}
+    ),
+    "a scope of two words": _by_schema(
+        "auth.serviceScope",
+        auth={"issuer": "https://a", "audience": "b", "serviceScope": "a b"},
+    ),
+    "a life of hours": _by_schema("cart.ttl", cart={"ttl": "12h"}),
+    "a life of no day": _by_schema("cart.ttl", cart={"ttl": "0d"}),
+    "no line": _by_schema("cart.maxLines", cart={"maxLines": 0}),
+    "more pieces than anybody sells": _by_schema("maxQuantity", cart={"maxQuantity": 1_000_001}),
+    "a currency in small letters": _by_schema("cart.currency", cart={"currency": "eur"}),
     "a host with a port": Bad(
         {"database": database(host="db.example.com:5432")}, "give the port as database.port"
     ),

@@ -143,5 +143,14 @@ specs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "podAnnotations": _annotations,
         "podLabels": _labels,
         "env": _env,
+        "auth": st.one_of(
+            st.just({}), st.just({"issuer": "https://id.example.com", "audience": "carthub"})
+        ),
+        "cart": _parts(
+            ttl=st.integers(1, 9999).map("{}d".format),
+            maxLines=st.integers(1, 10_000),
+            maxQuantity=st.integers(1, 1_000_000),
+            currency=st.sampled_from(["EUR", "JPY"]),
+        ),
     },
 )

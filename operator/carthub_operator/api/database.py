@@ -13,6 +13,8 @@ _HOST_PATTERN = "^[A-Za-z0-9:]([-_A-Za-z0-9.:]*[A-Za-z0-9:])?$"
 _HOST_LENGTH = 253
 Port = Annotated[int, Field(ge=1, le=65535)]
 LEAST_SECONDS = 10
+# arn:partition:service:region:account:secret:name
+_ARN_COLONS, _ARN_REGION = 6, 3
 
 
 def _at_least_ten_seconds(field: str, attribute: str) -> Rule:
@@ -60,10 +62,12 @@ class SecretsManager(Model):
         description="Name or ARN of the secret, such as prod/carthub/db. Whoever runs the operator"
         " lists which namespaces may use which secrets.",
     )
-    region: str = Field(
+    region: str | None = Field(
+        None,
         pattern="^[a-z]{2}(-[a-z]+)+-[0-9]+$",
         max_length=40,
-        description="The AWS region that holds it, such as eu-west-1.",
+        description="The AWS region that holds it, such as eu-west-1. Left out: the one that an"
+        " ARN names, else the operator's own.",
     )
     refresh_interval: Duration = Field(
         "60s",
@@ -75,7 +79,30 @@ class SecretsManager(Model):
     )
     rules: ClassVar[tuple[Rule, ...]] = (
         _at_least_ten_seconds("refreshInterval", "refresh_interval"),
+        Rule(
+            cel="!self.secretId.startsWith('arn:') || self.secretId.split(':').size() >= 7",
+            message="secretId begins as an ARN and is none, such as"
+            " arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-AbCdEf",
+            holds=lambda it: not it.is_arn or it.secret_id.count(":") >= _ARN_COLONS,
+        ),
+        Rule(
+            cel="!self.secretId.startsWith('arn:') || !has(self.region)"
+            " || self.secretId.split(':').size() < 4 || self.secretId.split(':')[3] == self.region",
+            message="region is not the one that the ARN names: leave region out",
+            holds=lambda it: it.region is None or it.region_of_arn in {None, it.region},
+        ),
     )
+
+    @property
+    def is_arn(self) -> bool:
+        """Return whether the id is an ARN."""
+        return self.secret_id.startswith("arn:")
+
+    @property
+    def region_of_arn(self) -> str | None:
+        """Return the region that an ARN names, None for a name."""
+        parts = self.secret_id.split(":")
+        return parts[_ARN_REGION] if self.is_arn and len(parts) > _ARN_REGION else None
 
 
 class ExistingSecret(Model):

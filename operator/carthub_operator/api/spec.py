@@ -13,6 +13,7 @@ from carthub_operator.api.database import CredentialKeys, Credentials, Database
 from carthub_operator.api.durations import seconds
 from carthub_operator.api.kubernetes_types import LabelValue, legal_keys
 from carthub_operator.api.model import Model, Rule
+from carthub_operator.api.service import Auth, Cart
 from carthub_operator.api.workload import (
     AnnotationValue,
     Autoscaling,
@@ -114,6 +115,11 @@ class CartServiceSpec(Model):
     service_account: ServiceAccount = Field(
         default_factory=ServiceAccount, description="The pods' ServiceAccount."
     )
+    auth: Auth = Field(
+        default_factory=Auth,
+        description="Whose tokens callers of the API must have. Left out: nobody needs one.",
+    )
+    cart: Cart = Field(default_factory=Cart, description="What a cart may hold, and for how long.")
     resources: Resources = Field(
         default_factory=default_resources,
         description="Requests and limits of the container. The default applies as a whole: as"

@@ -85,11 +85,31 @@ def environment(resource: CartService) -> list[dict[str, Any]]:
         path = f"{names.CA_DIR}/{ca.config_map.key}"
         variables.append({"name": names.ENV_ROOT_CERTIFICATE, "value": path})
     variables += [
+        {"name": name, "value": str(value)}
+        for name, value in _chosen(resource).items()
+        if value is not None
+    ]
+    variables += [
         # The API server stores an empty value as none.
         {key: value for key, value in variable.manifest().items() if value != ""}
         for variable in spec.env
     ]
     return variables
+
+
+def _chosen(resource: CartService) -> dict[str, str | int | None]:
+    """Return the settings of the service that a spec may leave to it."""
+    auth, cart = resource.spec.auth, resource.spec.cart
+    return {
+        names.ENV_AUTH_ISSUER: auth.issuer,
+        names.ENV_AUTH_AUDIENCE: auth.audience,
+        names.ENV_AUTH_JWKS_URL: auth.jwks_url,
+        names.ENV_AUTH_SERVICE_SCOPE: auth.service_scope,
+        names.ENV_CART_TTL_DAYS: cart.ttl_days,
+        names.ENV_CART_MAX_LINES: cart.max_lines,
+        names.ENV_CART_MAX_QUANTITY: cart.max_quantity,
+        names.ENV_CART_CURRENCY: cart.currency,
+    }
 
 
 def _volumes(resource: CartService) -> list[dict[str, Any]]:

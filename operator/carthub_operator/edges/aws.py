@@ -4,6 +4,7 @@ No message carries what AWS answered beyond its error code, and nothing here kee
 """
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -40,6 +41,13 @@ _DENIED = frozenset(
 _NO_IDENTITY = (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError)
 # Operation, error code (empty: none), seconds.
 OnCall = Callable[[str, str, float], None]
+
+
+def default_region() -> str | None:
+    """Return the operator's own region, None where nothing names one."""
+    # The first is what IRSA and Pod Identity set; boto3 knows the second alone.
+    region = os.environ.get("AWS_REGION") or boto3.session.Session().region_name
+    return str(region) if region else None
 
 
 class AwsSecretsManager:

@@ -47,7 +47,7 @@ def test_a_name_that_makes_illegal_children_is_refused(name: str) -> None:
 
 
 def test_a_field_of_a_newer_version_does_not_stop_this_one() -> None:
-    read = resource.parse(_raw(cart={"ttl": "30d"}))
+    read = resource.parse(_raw(somethingNew={"ttl": "30d"}))
 
     assert read.spec == cart_service().spec
 
