@@ -18,7 +18,10 @@ from carthub_dev import paths
 _EPOCH = "1767225600"
 # Raised when the same files begin to give another archive: older ones are then built again.
 _BUILDER = "2"
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "crds", "operator", "service/app")
+# As the Dockerfiles copy them: an edit of one program leaves the image of the other as it is.
+_VERSION = "operator/carthub_operator/version.py"
+_SHARED_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "crds")
+_SOURCES = {"operator": ("operator",), "service": (_VERSION, "service/app")}
 _CA_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "retries")
 # The later wins.
@@ -29,7 +32,7 @@ def content_key(
     name: str, *, base: str, revision: str | None = None, root: Path = paths.REPOSITORY
 ) -> str:
     """Return what identifies everything that goes into an image, the base by its name only."""
-    given = [*_recipe(name), *_SOURCES]
+    given = [*_recipe(name), *_SHARED_SOURCES, *_SOURCES[part(name)]]
     files = [file for path in given for file in _files(root / path)]
     return _digest(files, root, _BUILDER, base, epoch(), revision or "")
 
@@ -77,7 +80,7 @@ def label_options(revision: str) -> list[str]:
 
 def version() -> str:
     """Return the version as the wheel has it, without importing what is shipped."""
-    source = (paths.REPOSITORY / "operator/carthub_operator/version.py").read_text()
+    source = (paths.REPOSITORY / _VERSION).read_text()
     return next(
         str(ast.literal_eval(node.value))
         for node in ast.parse(source).body
