@@ -138,7 +138,7 @@ class _DrainingServer(uvicorn.Server):
             log.info("draining", seconds=self._settings.drain_seconds)
         if self._stops_at is not None and time.monotonic() >= self._stops_at:
             self.should_exit = True
-        self._guard.connections.sweep(self.server_state.connections)  # type: ignore[arg-type] # all are guarded
+        self._guard.connections.check(self.server_state.connections)  # type: ignore[arg-type] # all are guarded
         return await super().on_tick(counter)
 
     def _metrics(self) -> telemetry.Metrics:

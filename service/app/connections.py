@@ -1,15 +1,16 @@
 """The open connections of a server: how many there may be, and who must go when they are too many.
 
 A connection that says nothing costs whoever opened it nothing. So the silent ones make room for
-new ones, those that never spoke first; and only where all are busy a new one is turned away.
+new ones, those first that never spoke; and only where all are busy a new one is turned away.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 # Between two looks at every connection: how late a deadline may be kept.
-SWEEP_SECONDS = 0.5
+LOOK_SECONDS = 0.5
 # Who has just come may still have its first request on the way.
 _GRACE_SECONDS = 1.0
 
@@ -17,7 +18,8 @@ _GRACE_SECONDS = 1.0
 class Connection(Protocol):
     """What is known of an open connection."""
 
-    silent_since: float
+    silent_since: float  # infinite while it is busy
+    has_spoken: bool
 
     def check(self, now: float) -> None:
         """End it when its time is over."""
@@ -27,48 +29,41 @@ class Connection(Protocol):
 
 
 class Connections:
-    """Which connections are silent, in the order in which they fell silent."""
+    """Which of a server's connections may stay."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._new: dict[Connection, None] = {}
-        self._idle: dict[Connection, None] = {}
-        self._swept_at = clock()
+        self._checked_at = self._searched_at = float("-inf")
+        self._silent: deque[Connection] = deque()
 
-    def admit(self, connection: Connection, others: int) -> bool:
-        """Take one more connection beside the others, ending a silent one for it; False: full."""
+    def admit(self, connection: Connection, every: Collection[Connection]) -> bool:
+        """Say whether it may stay among all, itself included, and end a silent one for it."""
         now = connection.silent_since = self._clock()
-        if others >= self._most:
-            silent = self._first_silent(now)
-            if silent is None:
-                return False
-            silent.make_room()
-        self._new[connection] = None
+        if len(every) <= self._most:
+            return True
+        silent = self._first_silent(now - _GRACE_SECONDS, every)
+        if silent is None:
+            return False
+        silent.make_room()
         return True
 
-    def hear(self, connection: Connection) -> None:
-        """Note that a connection speaks."""
-        self._new.pop(connection, None)
-        self._idle.pop(connection, None)
-
-    def rest(self, connection: Connection) -> None:
-        """Note that a connection has had its answer and may say something more."""
-        connection.silent_since = self._clock()
-        self._idle[connection] = None
-
-    def sweep(self, every: Iterable[Connection]) -> None:
-        """Let each connection look at the clock, once in a while."""
+    def check(self, every: Collection[Connection]) -> None:
+        """Let each connection look at the clock, twice a second however often this is called."""
         now = self._clock()
-        if now - self._swept_at >= SWEEP_SECONDS:
-            self._swept_at = now
+        if now - self._checked_at >= LOOK_SECONDS:
+            self._checked_at = now
             for connection in list(every):
                 connection.check(now)
 
-    def _first_silent(self, now: float) -> Connection | None:
-        for silent in (self._new, self._idle):
-            first = next(iter(silent), None)
-            if first is not None and now - first.silent_since >= _GRACE_SECONDS:
-                del silent[first]
+    def _first_silent(self, before: float, every: Collection[Connection]) -> Connection | None:
+        # One search serves many: a flood must not be a search for each of its connections.
+        if not self._silent and self._clock() - self._searched_at >= LOOK_SECONDS:
+            self._searched_at = self._clock()
+            found = (connection for connection in every if connection.silent_since <= before)
+            self._silent.extend(sorted(found, key=lambda one: (one.has_spoken, one.silent_since)))
+        while self._silent:
+            first = self._silent.popleft()
+            if first.silent_since <= before:
                 return first
         return None

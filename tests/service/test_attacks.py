@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.connections import SWEEP_SECONDS
+from app.connections import LOOK_SECONDS
 from tests.support.attack import Book, GoodClient, Parts, attack, resident_bytes
 from tests.support.carts import ITEMS
 from tests.support.raw_http import GET, Server, running_server
@@ -15,7 +15,7 @@ from tests.support.sizes import size
 
 _DEADLINE_SECONDS = 2.0
 # The sweep, what lingers after an answer, and two busy cores.
-_SLACK_SECONDS = SWEEP_SECONDS + 1 + 2.5
+_SLACK_SECONDS = LOOK_SECONDS + 1 + 2.5
 _MEGABYTE = 1 << 20
 _POST = f"POST {ITEMS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
 _CONNECTIONS = 500

@@ -1,3 +1,4 @@
+import math
 from dataclasses import dataclass, field
 
 from app.connections import Connections
@@ -8,6 +9,7 @@ class _Fake:
     """A connection that remembers what was done to it."""
 
     silent_since: float = 0
+    has_spoken: bool = False
     done: list[object] = field(default_factory=list)
 
     def check(self, now: float) -> None:
@@ -23,21 +25,26 @@ class _Desk:
     def __init__(self) -> None:
         self.now = 100.0
         self.connections = Connections(3, lambda: self.now)
+        self.every: list[_Fake] = []
 
-    def admitted(self, *, others: int = 0) -> _Fake | None:
+    def is_admitted(self) -> bool:
         fake = _Fake()
-        return fake if self.connections.admit(fake, others) else None
+        is_admitted = self.connections.admit(fake, [*self.every, fake])
+        # One that was closed for it is gone soon.
+        self.every = [one for one in self.every if not one.done]
+        if is_admitted:
+            self.every.append(fake)
+        return is_admitted
 
     def three(self) -> list[_Fake]:
-        found = [self.admitted(others=others) for others in range(3)]
-        assert all(found)
-        return [fake for fake in found if fake is not None]
+        assert [self.is_admitted() for _ in range(3)] == [True, True, True]
+        return list(self.every)
 
 
 def test_new_connection_is_turned_away_while_all_have_just_come() -> None:
     desk = _Desk()
     three = desk.three()
-    assert desk.admitted(others=3) is None
+    assert not desk.is_admitted()
     assert [fake.done for fake in three] == [[], [], []]
 
 
@@ -45,9 +52,9 @@ def test_who_has_said_nothing_for_longest_makes_room() -> None:
     desk = _Desk()
     first, second, third = desk.three()
     desk.now += 1
-    assert desk.admitted(others=3)
+    assert desk.is_admitted()
     assert [first.done, second.done, third.done] == [["closed"], [], []]
-    assert desk.admitted(others=3)
+    assert desk.is_admitted()
     assert second.done == ["closed"]
 
 
@@ -55,24 +62,23 @@ def test_who_speaks_stays() -> None:
     desk = _Desk()
     three = desk.three()
     for fake in three:
-        desk.connections.hear(fake)
+        fake.silent_since = math.inf
     desk.now += 60
-    assert desk.admitted(others=3) is None
+    assert not desk.is_admitted()
 
 
 def test_who_never_spoke_goes_before_who_rests() -> None:
     desk = _Desk()
     resting, silent, busy = desk.three()
-    for fake in (resting, busy):
-        desk.connections.hear(fake)
-    desk.connections.rest(resting)
+    resting.has_spoken = busy.has_spoken = True
+    busy.silent_since = math.inf
     desk.now += 1
-    assert desk.admitted(others=3)
+    assert desk.is_admitted()
     assert [resting.done, silent.done, busy.done] == [[], ["closed"], []]
-    assert desk.admitted(others=3)
+    assert desk.is_admitted()
     assert [resting.done, busy.done] == [["closed"], []]
     # Those that came for them are still in their grace.
-    assert desk.admitted(others=3) is None
+    assert not desk.is_admitted()
 
 
 def test_connections_look_at_the_clock_twice_a_second() -> None:
@@ -80,5 +86,5 @@ def test_connections_look_at_the_clock_twice_a_second() -> None:
     fake = _Fake()
     for tick in range(11):
         desk.now = 100 + tick / 10
-        desk.connections.sweep([fake])
-    assert fake.done == [100.5, 101.0]
+        desk.connections.check([fake])
+    assert fake.done == [100, 100.5, 101]

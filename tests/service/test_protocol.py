@@ -173,6 +173,12 @@ def test_no_more_requests_are_queued_on_a_connection_than_it_takes(server: Serve
     assert len(answer.statuses) < 30
 
 
+def test_empty_line_behind_a_request_does_no_harm(server: Server) -> None:
+    answer = server.talk(GET + b"\r\n")
+    assert answer.statuses == [200]
+    assert b"408" not in answer.raw
+
+
 def test_upgrade_to_another_protocol_is_not_taken(server: Server) -> None:
     headers = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     assert server.talk(GET[:-2] + headers).statuses == [200]
