@@ -12,6 +12,7 @@ CarthubError
 │   └── AnswerLost         the statement may have happened
 ├── IssuerUnavailable      503: no key to check a token with has been fetched yet
 ├── Unauthenticated        401: no token, or one that proves nothing
+├── RateLimited            429: more requests than one caller may send
 ├── DatabaseFailed         500: PostgreSQL refused a statement, a fault of ours
 └── Refusal                the cart's rules say no; a problem document tells why
     ├── Invalid            422: the request can never work
@@ -80,6 +81,14 @@ class IssuerUnavailable(CarthubError):
 
 class Unauthenticated(CarthubError):
     """Nobody knows who asks; the text says what a good request has."""
+
+
+class RateLimited(CarthubError):
+    """A caller asks too often."""
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"too many requests; try again in {retry_after_seconds} s")
+        self.retry_after_seconds = retry_after_seconds
 
 
 class DatabaseFailed(CarthubError):

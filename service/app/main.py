@@ -23,6 +23,7 @@ from app.api.auth_keys import Issuer, SigningKeys
 from app.api.auth_tokens import Tokens
 from app.api.dependencies import Service
 from app.api.health import DatabaseHealth, Readiness
+from app.api.rate_limits import RateLimiter
 from app.cart import rules
 from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService
@@ -108,6 +109,7 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
             health=health,
             readiness=Readiness(),
             verifier=tokens,
+            limiter=RateLimiter(chosen.rate_limit) if chosen.rate_limit else None,
         )
     finally:
         if housekeeping is not None:

@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         pattern=r"^\S+$",
         description="Scope of a token that may act for every customer",
     )
+    rate_limit: str | None = Field(
+        default=None,
+        pattern=r"^[1-9][0-9]{0,6}/(second|minute|hour)$",
+        description="Requests to /api of one caller, such as 100/second; beyond it 429",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severe event that is logged"
     )

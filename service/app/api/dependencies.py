@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 from app.api import requests
 from app.api.auth import Verifier
 from app.api.health import DatabaseHealth, Readiness
+from app.api.rate_limits import RateLimiter
 from app.api.schemas import Identifier
 from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService, CartVersion
@@ -38,6 +39,7 @@ class Service:
     health: DatabaseHealth
     readiness: Readiness
     verifier: Verifier | None
+    limiter: RateLimiter | None
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a use case with a connection; never again when it may have happened already."""

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import auth, plans, problems, requests
+from app.api import auth, plans, problems, rate_limits, requests
 
 
 class DirectRoute(APIRoute):
@@ -26,9 +26,12 @@ class DirectRoute(APIRoute):
         self._is_api = path.startswith("/api/")
 
     async def admit(self, request: Request) -> None:
-        """Raise what speaks against a request before any of it is read: nobody knows who asks."""
+        """Raise what speaks against a request before any of it is read: who asks, how often."""
         if self._is_api:
-            await auth.caller(request)
+            caller = await auth.caller(request)
+            limiter = request.app.state.service.limiter
+            if limiter is not None and (key := rate_limits.key_of(request, caller)) is not None:
+                limiter.take(key)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's handler behind our reading of the body."""

@@ -14,6 +14,7 @@ _REF = "#/components/schemas/{model}"
 _PROBLEM_CONTENT = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
 _CHALLENGE = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"}}
+_SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 CART_HEADERS = {
     "ETag": {
         "schema": {"type": "string"},
@@ -42,7 +43,7 @@ def answers(
         declared[status] = {"description": http.HTTPStatus(status).phrase}
         if status >= http.HTTPStatus.BAD_REQUEST:
             declared[status]["content"] = _PROBLEM_CONTENT
-        if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        if status in {http.HTTPStatus.SERVICE_UNAVAILABLE, http.HTTPStatus.TOO_MANY_REQUESTS}:
             declared[status]["headers"] = _RETRY_AFTER
     return declared
 
@@ -61,40 +62,38 @@ def document(app: FastAPI) -> dict[str, Any]:
         problem = Problem.model_json_schema(ref_template=_REF)
         schemas.update(problem.pop("$defs"))
         schemas["Problem"] = problem
-        for operations in made["paths"].values():
+        service = getattr(app.state, "service", None)
+        is_protected = getattr(service, "verifier", None) is not None
+        if is_protected:
+            made["components"]["securitySchemes"] = _SECURITY_SCHEMES
+        for path, operations in made["paths"].items():
             for operation in operations.values():
                 _complete(operation)
-        if getattr(getattr(app.state, "service", None), "verifier", None) is not None:
-            _protect(made)
+                if is_protected and path.startswith("/api/"):
+                    _protect(operation)
+                if getattr(service, "limiter", None) is not None and path.startswith("/api/"):
+                    _declare(operation, 429)
         app.openapi_schema = made
     return app.openapi_schema
 
 
-def _protect(made: dict[str, Any]) -> None:
-    made["components"]["securitySchemes"] = {
-        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    }
-    for path, operations in made["paths"].items():
-        if not path.startswith("/api/"):
-            continue
-        for operation in operations.values():
-            operation["security"] = [{"token": []}]
-            for status, declared in answers(401, 404).items():
-                operation["responses"].setdefault(str(status), declared)
-            operation["responses"]["401"]["headers"] = _CHALLENGE
+def _protect(operation: dict[str, Any]) -> None:
+    operation["security"] = [{"token": []}]
+    _declare(operation, 401, 404)
+    operation["responses"]["401"]["headers"] = _CHALLENGE
+
+
+def _declare(operation: dict[str, Any], *statuses: int) -> None:
+    for status, declared in answers(*statuses).items():
+        operation["responses"].setdefault(str(status), declared)
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    operation["responses"].setdefault(
-        "500", {"description": "Internal Server Error", "content": _PROBLEM_CONTENT}
-    )
-    before_any_route = (408, 413, 431) if "requestBody" in operation else (431,)
-    for status, declared in answers(*before_any_route).items():
-        operation["responses"].setdefault(str(status), declared)
+    _declare(operation, 431, 500)
+    if "requestBody" in operation:
+        _declare(operation, 408, 413)
     if "503" in operation["responses"]:
-        operation["responses"].setdefault(
-            "504", {"description": "Gateway Timeout", "content": _PROBLEM_CONTENT}
-        )
+        _declare(operation, 504)
     if "412" in operation["responses"]:
         operation.setdefault("parameters", []).append(
             _header("If-Match", "Write only to this version of the cart")

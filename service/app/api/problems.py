@@ -28,6 +28,7 @@ _TITLES = {
     "order-not-found": "There is no such order",
     "route-not-found": "There is nothing at this path",
     "method-not-allowed": "The path does not take this method",
+    "rate-limited": "Too many requests",
     "receive-timeout": "The request came too slowly",
     "body-too-large": "The body is too large",
     "headers-too-large": "The headers are too large",
@@ -107,6 +108,7 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(errors.DatabaseUnavailable, _unavailable)
     app.add_exception_handler(errors.IssuerUnavailable, _issuer_unavailable)
     app.add_exception_handler(errors.Unauthenticated, _unauthenticated)
+    app.add_exception_handler(errors.RateLimited, _rate_limited)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
@@ -187,6 +189,12 @@ async def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
         challenge = 'Bearer error="invalid_token"'
     headers = {"WWW-Authenticate": challenge}
     return problem(request, 401, "unauthenticated", str(error), headers=headers)
+
+
+async def _rate_limited(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.RateLimited)  # noqa: S101 - registered for it
+    headers = {"Retry-After": str(error.retry_after_seconds)}
+    return problem(request, 429, "rate-limited", str(error), headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
