@@ -1,0 +1,104 @@
+"""A network between a client and PostgreSQL that breaks when a test says so."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+from typing import TYPE_CHECKING, Self
+
+from carthub_dev.part import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CONNECT_SECONDS = 5.0
+_CHUNK_BYTES = 65536
+
+
+class TcpProxy(Part):
+    """Passes bytes on, in both directions; a context manager.
+
+    `loses_reply_to` sees what a client sends: True passes that on, waits for the first bytes of
+    the reply, and breaks the connection instead of delivering them.
+    """
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self.loses_reply_to: Callable[[bytes], bool] | None = None
+        self._flows = threading.Event()
+        self._flows.set()
+        self._is_closed = False
+        proxy = self
+
+        class Connection(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                proxy._connect(self.request, target)
+
+        self._server = _Server(("127.0.0.1", 0), Connection)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port on 127.0.0.1 to connect to."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> Self:
+        """Pass on from now on."""
+        self._thread.start()
+        return self
+
+    def hold(self) -> None:
+        """Swallow nothing and deliver nothing: a blackhole, for connections old and new."""
+        self._flows.clear()
+
+    def release(self) -> None:
+        """Deliver what was held, and go on."""
+        self._flows.set()
+
+    def close(self) -> None:
+        """Stop listening, and end every connection."""
+        self._is_closed = True
+        self._flows.set()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def _connect(self, client: socket.socket, target: tuple[str, int]) -> None:
+        self._flows.wait()
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(target, _CONNECT_SECONDS) as upstream,
+        ):
+            upstream.settimeout(None)
+            back = threading.Thread(
+                target=self._pass_on, args=(upstream, client, client), daemon=True
+            )
+            back.start()
+            self._pass_on(client, upstream, client)
+            back.join()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, client: socket.socket) -> None:
+        """Copy until an end; from the client on, a reply may be chosen to get lost."""
+        is_lost = False
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(_CHUNK_BYTES):
+                self._flows.wait()
+                if self._is_closed:
+                    break
+                chosen = self.loses_reply_to if source is client else None
+                if chosen is not None and chosen(chunk):
+                    is_lost = True
+                    # No reply passes from here on: the other direction finds its sink shut.
+                    client.shutdown(socket.SHUT_WR)
+                sink.sendall(chunk)
+                if is_lost:
+                    break
+        if not is_lost:
+            with contextlib.suppress(OSError):
+                sink.shutdown(socket.SHUT_WR)
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
