@@ -20,7 +20,6 @@ from app import settings, telemetry
 from app.connections import Connections
 from app.errors import CarthubError
 from app.main import create_app
-from app.migrations import command
 from app.protocol import Guard, GuardedProtocol
 
 # Beside the clients' connections: PostgreSQL's, those about to be refused, libraries.
@@ -46,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _migrate(read: settings.Settings) -> int:
+    # Not above: no worker needs Alembic.
+    from app.migrations import command  # noqa: PLC0415 - see there
+
     try:
         command.migrate(read)
     except CarthubError as error:

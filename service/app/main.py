@@ -32,7 +32,7 @@ from app.db.connections import Database
 from app.db.workers import Workers
 from app.deadlines import Deadlines
 from app.housekeeping import Housekeeping
-from app.migrations import command
+from app.migrations import compatibility
 from app.telemetry import Metrics
 
 _DESCRIPTION = (
@@ -142,7 +142,7 @@ def _tokens(chosen: settings.Settings, metrics: Metrics) -> Tokens | None:
 
 def _checked(database: Database) -> Mapping[str, str]:
     with database.connection() as connection:
-        served = command.is_served(connection)
+        served = compatibility.is_served(connection)
     return {"database": "ok", "schema": "ok" if served else "not migrated"}
 
 

@@ -116,6 +116,12 @@ def test_importing_the_application_reads_nothing() -> None:
     assert _run("-c", "import app.main", environment=environment).returncode == 0
 
 
+def test_a_worker_does_without_alembic() -> None:
+    program = "import sys, app.__main__; sys.exit('alembic' in sys.modules)"
+    with carts.service_process("-c", program, environment=carts.service_environment("")) as process:
+        assert process.wait(30) == 0
+
+
 def test_migrate_command_makes_the_tables(empty_url: str) -> None:
     environment = carts.service_environment(empty_url)
     done = _run("-m", "app", "migrate", environment=environment)

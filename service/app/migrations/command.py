@@ -11,9 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import quote_ident
 from sqlalchemy import exc, text
 
-from app.cart.tables import schema_compatibility
 from app.db import credentials, failures
 from app.errors import MigrationFailed
+from app.migrations import compatibility
+from app.migrations.compatibility import REVISION
 from app.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -34,13 +35,6 @@ def alembic_config(connection: sqlalchemy.Connection | None = None) -> config.Co
     return settings
 
 
-def head() -> str:
-    """Return the revision that this image works with."""
-    found = script.ScriptDirectory.from_config(alembic_config()).get_current_head()
-    assert found is not None  # noqa: S101 - the package holds migrations
-    return found
-
-
 def migrate(settings: Settings) -> None:
     """Upgrade to this image's revision, or accept a newer database that still serves it."""
     with _owner_connection(settings) as connection:
@@ -50,15 +44,14 @@ def migrate(settings: Settings) -> None:
         connection.commit()
         current = MigrationContext.configure(connection).get_current_revision()
         connection.commit()
-        wanted = head()
         if current is not None and current not in _known_revisions():
-            _accept_newer(connection, current, wanted)
-        elif current == wanted:
-            log.info("schema up to date", revision=wanted)
+            _accept_newer(connection, current)
+        elif current == REVISION:
+            log.info("schema up to date", revision=REVISION)
         else:
             command.upgrade(alembic_config(connection), "head")
             connection.commit()
-            log.info("schema migrated", previous=current, revision=wanted)
+            log.info("schema migrated", previous=current, revision=REVISION)
 
 
 def downgrade(settings: Settings, revision: str) -> None:
@@ -68,31 +61,20 @@ def downgrade(settings: Settings, revision: str) -> None:
         connection.commit()
 
 
-def is_served(connection: sqlalchemy.Connection) -> bool:
-    """Tell whether the database has a schema that this image works with."""
-    statement = sqlalchemy.select(schema_compatibility.c.revision).where(
-        schema_compatibility.c.revision == head()
-    )
-    try:
-        return connection.execute(statement).first() is not None
-    except exc.ProgrammingError:
-        return False  # no such table: never migrated
-
-
 def _known_revisions() -> set[str]:
     scripts = script.ScriptDirectory.from_config(alembic_config())
     return {found.revision for found in scripts.walk_revisions()}
 
 
-def _accept_newer(connection: sqlalchemy.Connection, current: str, wanted: str) -> None:
-    served = is_served(connection)
+def _accept_newer(connection: sqlalchemy.Connection, current: str) -> None:
+    served = compatibility.is_served(connection)
     connection.commit()
     if not served:
         raise MigrationFailed(
-            f"the database is at revision {current}, which no longer serves {wanted} of this"
+            f"the database is at revision {current}, which no longer serves {REVISION} of this"
             " image: deploy a newer image, or restore the database"
         )
-    log.info("schema is newer and still serves this image", current=current, revision=wanted)
+    log.info("schema is newer and still serves this image", current=current, revision=REVISION)
 
 
 @contextlib.contextmanager
