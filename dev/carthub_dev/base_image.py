@@ -9,7 +9,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from carthub_dev import buildah
+from carthub_dev import buildah, programs
 from carthub_dev.errors import BuildFailed
 
 SUITE = "bookworm"
@@ -49,7 +49,7 @@ def make(archive: Path, *, scratch: Path, environment: dict[str, str]) -> None:
     unfinished = scratch / "base.tar"
     done = subprocess.run(
         buildah.contained(*_RECIPE, unfinished),
-        env={**environment, "TMPDIR": str(scratch)},
+        env={**environment, "PATH": programs.search_path(), "TMPDIR": str(scratch)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

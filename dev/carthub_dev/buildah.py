@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from carthub_dev import programs
 from carthub_dev.errors import BuildFailed
 
 # Every edit of the sources leaves some twenty small layers in the cache of layers, and buildah
@@ -112,7 +113,11 @@ class Store:
         return done
 
     def _environment(self) -> Mapping[str, str]:
-        return {**os.environ, "CONTAINERS_STORAGE_CONF": str(self._settings)}
+        return {
+            **os.environ,
+            "PATH": programs.search_path(),
+            "CONTAINERS_STORAGE_CONF": str(self._settings),
+        }
 
 
 def _overlay_works(folder: Path) -> bool:

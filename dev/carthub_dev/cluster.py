@@ -51,7 +51,7 @@ class Cluster(Part):
     def __init__(self, ledger: Ledger, *, nodes: int = 1, host_names: Sequence[str] = ()) -> None:
         if not 1 <= nodes <= MAX_NODES:
             raise ValueError(f"nodes is {nodes}, must be 1 to {MAX_NODES}")
-        packages.ensure(packages.NODE, "to run nodes")
+        packages.ensure(packages.NODE, "to run nodes", ledger=ledger)
         self._ledger = ledger
         self._foreign = ledger.ids()
         self._logs = ledger.make_directory("network")

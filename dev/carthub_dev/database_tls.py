@@ -62,7 +62,7 @@ class TlsDatabase(DatabaseServer):
 
     def installation(self) -> Installation:
         """Return Debian's programs, installed where they are missing."""
-        packages.ensure(packages.DATABASE, "to run PostgreSQL with TLS")
+        packages.ensure(packages.DATABASE, "to run PostgreSQL with TLS", ledger=self._ledger)
         return postgres.from_debian()
 
     def extra_settings(self, installation: Installation) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from carthub_dev import network, paths, toolchain
+from carthub_dev import paths, programs, toolchain
 from carthub_dev.errors import PlatformError
 from carthub_dev.ledger import Ledger
 from carthub_dev.processes import Process
@@ -40,7 +40,7 @@ def prepared(archives: Sequence[Path], ledger: Ledger) -> Path:
 
 def link(store: Path, root: Path) -> None:
     """Make a containerd root of the images in a store, without copying them."""
-    copy = str(network.program("cp"))
+    copy = programs.program("cp")
     for how in ("--link", "--reflink=auto"):
         # Links do not reach another file system.
         done = subprocess.run(

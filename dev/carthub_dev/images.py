@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +41,7 @@ class BuiltImage:
 
 
 def build_images(
-    ledger: Ledger | None = None,
+    ledger: Ledger,
     tag: str = "dev",
     *,
     python_image: str | None = None,
@@ -64,7 +63,7 @@ def build_images(
             key = image_inputs.content_key(name, base=base, revision=revision)
             found = _cached(folder, name, tag, key)
             if found is None:
-                packages.ensure(packages.IMAGES, "to build images", say=say)
+                packages.ensure(packages.IMAGES, "to build images", ledger=ledger, say=say)
                 with _scratch(ledger) as scratch:
                     build = _Build(folder, scratch, base=base, is_pulled=bool(python_image))
                     found = build.run(name, tag, key, revision=revision, say=say)
@@ -211,14 +210,8 @@ def _gzipped_bytes(archive: tarfile.TarFile, layer: str) -> int:
 
 
 @contextlib.contextmanager
-def _scratch(ledger: Ledger | None) -> Iterator[Path]:
-    """Yield a folder that also goes when this process is killed and has a ledger."""
-    if ledger is None:
-        with tempfile.TemporaryDirectory(prefix="carthub-images-") as made:
-            # The unprivileged user that fetches Debian's packages passes through it.
-            Path(made).chmod(0o711)
-            yield Path(made)
-        return
+def _scratch(ledger: Ledger) -> Iterator[Path]:
+    # The unprivileged user that fetches Debian's packages passes through it.
     folder = ledger.make_directory("images", mode=0o711)
     try:
         yield folder

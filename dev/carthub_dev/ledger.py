@@ -1,6 +1,6 @@
 """The memory of what was started, so that all of it can be removed, even after a SIGKILL.
 
-Every process, mount, namespace, link, control group, folder and route is written to
+Every process, mount, namespace, link, control group, folder, file and route is written to
 `ledger.jsonl` before it is made. `clean` removes in reverse order. Opening an instance takes a
 file lock that the kernel releases with its owner; whoever opens it next removes the leftovers.
 """
@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from carthub_dev import paths, removal
-from carthub_dev.errors import CleanupFailed, InstanceInUse
+from carthub_dev.errors import CleanupFailed, InstanceInUse, PlatformError
 
 FILE_NAME = "ledger.jsonl"
 LOCK_NAME = "lock"
@@ -31,6 +31,7 @@ _REMOVERS: dict[str, Callable[..., None]] = {
     "link": removal.link,
     "cgroup": removal.cgroup,
     "directory": removal.directory,
+    "file": removal.file,
     "route": removal.route,
 }
 
@@ -117,6 +118,10 @@ class Ledger:
         """Record a folder, removed with all it holds; mounts below it are undone first."""
         return self._record("directory", path=str(path.absolute()))
 
+    def file(self, path: Path) -> Entry:
+        """Record a file outside our own folders."""
+        return self._record("file", path=str(path.absolute()))
+
     def route(self, destination: str, *, device: str, netns: str | None = None) -> Entry:
         """Record a route through a device, of the host unless `netns` is given."""
         return self._record("route", destination=destination, device=device, netns=netns)
@@ -169,7 +174,7 @@ class Ledger:
         for entry in reversed(self.entries()):
             try:
                 self.remove(entry)
-            except (CleanupFailed, OSError) as error:
+            except (PlatformError, OSError) as error:
                 problems.append(f"{entry.kind} {entry.facts}: {error}")
         if problems:
             raise CleanupFailed(f"instance {self.instance} keeps " + "; ".join(problems))

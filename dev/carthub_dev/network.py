@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carthub_dev import packages
-from carthub_dev.errors import PlatformError, ToolMissing
+from carthub_dev import programs
+from carthub_dev.errors import PlatformError
 from carthub_dev.ledger import Ledger
 from carthub_dev.processes import Process
 
@@ -103,7 +103,7 @@ class Network:
     def create(cls, ledger: Ledger, logs: Path) -> "Network":
         """Take a free plan and build the fabric; the ledger removes both."""
         fabric = Process(
-            [program("unshare"), "--net", "--", program("sleep"), "infinity"],
+            [programs.program("unshare"), "--net", "--", programs.program("sleep"), "infinity"],
             log=logs / "fabric.log",
             ledger=ledger,
             role="fabric",
@@ -166,26 +166,18 @@ class Network:
         ip_inside(self.fabric.pid, *arguments)
 
 
-def program(name: str) -> str:
-    """Return the path of a program of the system, also where PATH lacks the system folders."""
-    found = packages.find(name)
-    if found is None:
-        raise ToolMissing(f"{name} is not installed")
-    return str(found)
-
-
 def entering(holder: int, *, also_mounts: bool = False) -> list[str]:
     """Return the words that make a command run in the namespaces of a holder.
 
     Not `ip netns exec`: that remounts /sys, and the kubelet finds no control groups.
     """
     mounts = ["--mount"] if also_mounts else []
-    return [program("nsenter"), "--target", str(holder), "--net", *mounts, "--"]
+    return [programs.program("nsenter"), "--target", str(holder), "--net", *mounts, "--"]
 
 
 def ip_inside(holder: int, *arguments: str) -> None:
     """Run `ip` in the network namespace of a holder."""
-    _run([*entering(holder), program("ip"), *arguments])
+    _run([*entering(holder), programs.program("ip"), *arguments])
 
 
 def set_inside(holder: int, name: str, value: str) -> bool:
@@ -193,7 +185,7 @@ def set_inside(holder: int, name: str, value: str) -> bool:
     file = Path("/proc/sys/net", name)
     if not file.exists():
         return False
-    _run([*entering(holder), program("sh"), "-c", f'echo "$1" > {file}', "sh", value])
+    _run([*entering(holder), programs.program("sh"), "-c", f'echo "$1" > {file}', "sh", value])
     return True
 
 
@@ -203,7 +195,7 @@ def _has_own_network(pid: int) -> bool:
 
 def _host_routes() -> list[str]:
     """Return the destinations of all routes of the host, its own addresses included."""
-    listed = _run([program("ip"), "-json", "-4", "route", "show", "table", "all"])
+    listed = _run([programs.program("ip"), "-json", "-4", "route", "show", "table", "all"])
     routes: list[dict[str, Any]] = json.loads(listed or "[]")
     return [route["dst"] for route in routes if route["dst"] != "default"]
 
@@ -220,7 +212,7 @@ def _alone() -> Iterator[None]:
 
 
 def _ip(*arguments: str) -> None:
-    _run([program("ip"), *arguments])
+    _run([programs.program("ip"), *arguments])
 
 
 def _run(argv: list[str]) -> str:

@@ -9,7 +9,7 @@ kernel undoes all its mounts.
 import subprocess
 from pathlib import Path
 
-from carthub_dev import cgroups, image_store, network, node_config, toolchain
+from carthub_dev import cgroups, image_store, network, node_config, programs, toolchain
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.errors import PlatformError, ProcessEnded
 from carthub_dev.kubectl import Kubectl, KubectlFailed
@@ -141,7 +141,7 @@ class Node:
         return image_store.ctr(self.facts.containerd_socket, *arguments)
 
     def _hold(self) -> None:
-        unshare, shell = network.program("unshare"), network.program("sh")
+        unshare, shell = programs.program("unshare"), programs.program("sh")
         private = [unshare, "--net", "--mount", "--propagation", "private", "--"]
         folder = self.facts.folder
         holder = self._make("holder", *private, shell, "-c", _HOLD, "sh", folder).start()
@@ -170,7 +170,7 @@ class Node:
             "kubelet.kubeconfig": self._plane.kubeconfig_for(user, [group]).read_text(),
             "kube-proxy.json": node_config.kube_proxy(facts, proxy, sees_bridged=sees_bridged),
             "containerd.toml": node_config.containerd(
-                facts, runc=Path(network.program("runc")), cni_programs=plugins
+                facts, runc=Path(programs.program("runc")), cni_programs=plugins
             ),
             "cni/10-carthub.conflist": node_config.cni(facts),
             "resolv.conf": f"nameserver {facts.plan.fabric}\n",

@@ -6,12 +6,13 @@ already there, however it came, is never touched.
 
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from carthub_dev import programs
 from carthub_dev.errors import ToolMissing
+from carthub_dev.ledger import Ledger
 
 NODE = ("iproute2", "iptables", "runc", "util-linux")
 IMAGES = ("buildah", "mmdebstrap")
@@ -27,15 +28,17 @@ _PROGRAMS = {
     "runc": "runc",
     "util-linux": "nsenter",
 }
-# Not on everybody's PATH, and where Debian keeps ip, iptables and runc.
-_SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POSTGRESQL_PROGRAMS = "usr/lib/postgresql/*/bin/postgres"
 _APT = ("apt-get", "--quiet", "--option", "DPkg::Lock::Timeout=300")
 
 
 def ensure(
-    packages: Iterable[str], reason: str, *, say: Callable[[str], None] = print
+    packages: Iterable[str],
+    reason: str,
+    *,
+    ledger: Ledger,
+    say: Callable[[str], None] = print,
 ) -> list[str]:
     """Install the packages that are missing and return their names.
 
@@ -52,13 +55,15 @@ def ensure(
     )
     if os.environ.get(NEVER_INSTALL):
         raise ToolMissing(f"{names}: missing, needed {reason}, and {NEVER_INSTALL} is set")
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if os.geteuid() != 0 or programs.find("apt-get") is None:
         raise ToolMissing(
             f"{names}: missing, needed {reason}; only root on Debian or Ubuntu can have them "
             f"installed here. {without}"
         )
     say(f"Installing Debian packages, needed {reason}: {names}. {without}")
-    _install(missing)
+    with _no_services(ledger):
+        _run(*_APT, "update", say=say)
+        _run(*_APT, "install", "--yes", "--no-install-recommends", *missing, say=say)
     if still := [package for package in missing if not is_present(package)]:
         raise ToolMissing(f"{' '.join(still)}: installed, but the program is not found")
     return missing
@@ -69,7 +74,7 @@ def is_present(package: str) -> bool:
     if package == "postgresql":
         return any(Path("/").glob(_POSTGRESQL_PROGRAMS))
     if program := _PROGRAMS.get(package):
-        return find(program) is not None
+        return programs.find(program) is not None
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
     with contextlib.suppress(FileNotFoundError):
         shown = subprocess.run(query, capture_output=True, text=True, check=False)
@@ -77,45 +82,42 @@ def is_present(package: str) -> bool:
     return False
 
 
-def find(program: str) -> Path | None:
-    """Return where a program is, also in the system folders that PATH may lack."""
-    path = os.pathsep.join((os.environ.get("PATH", ""), *_SYSTEM_FOLDERS))
-    found = shutil.which(program, path=path)
-    return Path(found) if found else None
-
-
-def _install(missing: list[str]) -> None:
-    with _no_services():
-        _run(*_APT, "update")
-        _run(*_APT, "install", "--yes", "--no-install-recommends", *missing)
-
-
 @contextlib.contextmanager
-def _no_services() -> Iterator[None]:
-    """Keep a freshly installed package, PostgreSQL above all, from starting a server."""
-    try:
-        with _POLICY.open("x") as policy:
-            policy.write("#!/bin/sh\nexit 101\n")
-    except FileExistsError:
-        # The machine has its own policy.
+def _no_services(ledger: Ledger) -> Iterator[None]:
+    """Keep a freshly installed package, PostgreSQL above all, from starting a server.
+
+    The policy forbids it for every package of the machine, so it must never stay behind.
+    """
+    if _POLICY.exists():
+        # The machine has its own.
         yield
         return
+    policy = ledger.file(_POLICY)
     try:
+        _POLICY.write_text("#!/bin/sh\nexit 101\n")
         _POLICY.chmod(0o755)
         yield
     finally:
-        _POLICY.unlink(missing_ok=True)
+        ledger.remove(policy)
 
 
-def _run(*argv: str) -> None:
-    done = subprocess.run(
+def _run(*argv: str, say: Callable[[str], None]) -> None:
+    """Run apt to its end, also when interrupted: cut off it leaves half-installed packages."""
+    with subprocess.Popen(
         argv,
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        env={**os.environ, "PATH": programs.search_path(), "DEBIAN_FRONTEND": "noninteractive"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ToolMissing(f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout[-3000:]}")
+        # Out of reach of Ctrl-C.
+        start_new_session=True,
+    ) as apt:
+        try:
+            said, _ = apt.communicate()
+        except KeyboardInterrupt:
+            say("Interrupted: waiting for apt, which must not be cut off ...")
+            apt.communicate()
+            raise
+    if apt.returncode:
+        raise ToolMissing(f"{' '.join(argv)} ended with {apt.returncode}:\n{said[-3000:]}")

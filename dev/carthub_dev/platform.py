@@ -88,7 +88,7 @@ class Platform(Part):
         steps = self._steps
         needed = (*packages.NODE, *packages.IMAGES, *packages.DATABASE)
         with steps.loud_step("Debian packages"):
-            packages.ensure(needed, "by the node tier", say=steps.say)
+            packages.ensure(needed, "by the node tier", ledger=self._ledger, say=steps.say)
         with steps.loud_step("Kubernetes, containerd, CoreDNS from pinned sources"):
             cluster.build_binaries()
         self._cluster = Cluster(self._ledger, nodes=self._nodes, host_names=[HOST_NAME])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from carthub_dev import programs
 from carthub_dev.errors import CleanupFailed
 
 TOKEN_VARIABLE = "CARTHUB_PROCESS"  # noqa: S105 - the name of a variable, no secret
@@ -73,10 +74,10 @@ def process(
 def mount(target: str) -> None:
     """Unmount a path and all that is mounted below it."""
     for point in sorted(_mounts_under(target), key=len, reverse=True):
-        if _run("umount", point) is not None:
+        if _run("umount", point):
             # Busy: out of the tree now, released when its last user ends.
             problem = _run("umount", "--lazy", point)
-            if problem is not None and point in _mounts_under(target):
+            if problem and point in _mounts_under(target):
                 raise CleanupFailed(problem)
 
 
@@ -130,6 +131,11 @@ def directory(path: str) -> None:
         raise CleanupFailed(f"folder {path} still has mounts: {remaining}")
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(folder)
+
+
+def file(path: str) -> None:
+    """Remove a file."""
+    Path(path).unlink(missing_ok=True)
 
 
 def _wait_gone(started: Mapping[int, float | None], timeout_seconds: float) -> bool:
@@ -189,16 +195,19 @@ def _inside(netns: str | None) -> tuple[str, ...]:
 def _exists(netns: str | None, *query: str) -> bool:
     if netns and not Path("/run/netns", netns).exists():
         return False
-    shown = subprocess.run(
-        ["ip", *_inside(netns), *query], capture_output=True, text=True, check=False
-    )
+    shown = _done("ip", *_inside(netns), *query)
     return shown.returncode == 0 and bool(shown.stdout.strip())
 
 
 def _run(*argv: str) -> str | None:
     """Run a command and return its complaint, or None."""
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    done = _done(*argv)
     return f"{' '.join(argv)}: {done.stderr.strip()}" if done.returncode else None
+
+
+def _done(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [programs.program(program), *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 def _must(*argv: str) -> None:

@@ -298,19 +298,24 @@ def test_the_images_stay_small(
 
 
 @pytest.mark.usefixtures("untouched_sources")
-def test_nothing_is_built_again_while_nothing_has_changed(built: dict[str, BuiltImage]) -> None:
+def test_nothing_is_built_again_while_nothing_has_changed(
+    built: dict[str, BuiltImage], ledger: Ledger
+) -> None:
     said: list[str] = []
     started = time.monotonic()
-    assert images.build_images(say=said.append) == built
+    assert images.build_images(ledger, say=said.append) == built
     assert time.monotonic() - started < 2
     assert said == []
 
 
-def test_a_build_leaves_no_mount_and_no_scratch_folder(built: dict[str, BuiltImage]) -> None:
+def test_a_build_leaves_no_mount_and_no_scratch_folder(
+    built: dict[str, BuiltImage], ledger: Ledger
+) -> None:
     folder = next(iter(built.values())).archive.parent
     mounts = Path("/proc/self/mountinfo").read_text()
     assert str(folder) not in mounts
     assert "carthub-images-" not in mounts
+    assert not [e for e in ledger.entries() if "carthub-images-" in str(e.facts)]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import ipaddress
 import pytest
 
 from carthub_dev import network
-from carthub_dev.errors import PlatformError, ToolMissing
+from carthub_dev.errors import PlatformError
 from carthub_dev.network import Plan
 
 
@@ -53,8 +53,3 @@ def test_a_plan_overlaps_no_route_of_the_host(routes: list[str], index: int) -> 
 def test_it_says_so_when_every_plan_is_taken() -> None:
     with pytest.raises(PlatformError, match=r"no network of 10\.200\.0\.0/16 .* is free"):
         network.free_plan([f"10.{index}.1.0/24" for index in range(256)])
-
-
-def test_a_program_that_is_not_installed_is_named() -> None:
-    with pytest.raises(ToolMissing, match="carthub-no-such-program is not installed"):
-        network.program("carthub-no-such-program")

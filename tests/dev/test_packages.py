@@ -1,53 +1,117 @@
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from carthub_dev import packages
 from carthub_dev.errors import ToolMissing
+from carthub_dev.ledger import Ledger
+from tests.support.ledgers import first_line, start_python
+
+UNKNOWN = "carthub-no-such-package"
+
+# As `make run` while it installs, with an apt and a policy of the test's own.
+INSTALLING = """
+    import pathlib, sys
+    from carthub_dev import packages
+    from carthub_dev.errors import ToolMissing
+    from carthub_dev.ledger import Ledger
+
+    folder = pathlib.Path(sys.argv[1])
+    packages._APT, packages._POLICY = (str(folder / "apt"),), folder / "policy"
+    with Ledger.open("test") as ledger:
+        try:
+            packages.ensure(["carthub-no-such-package"], "to test", ledger=ledger, say=print)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+"""
+# Says that it runs, and ends when it is let.
+APT = """#!/bin/sh
+cat "$(dirname "$0")/policy" > "$(dirname "$0")/seen"
+touch "$(dirname "$0")/running"
+read line < "$(dirname "$0")/let"
+echo $1 >> "$(dirname "$0")/finished"
+"""
 
 
-def test_what_is_present_is_not_touched(capsys: pytest.CaptureFixture[str]) -> None:
-    assert packages.ensure(["util-linux"], "to test") == []
+def test_what_is_present_is_not_touched(
+    own_ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert packages.ensure(["util-linux"], "to test", ledger=own_ledger) == []
     assert capsys.readouterr().out == ""
 
 
-def test_a_program_is_found_in_system_folders_missing_from_path(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(packages, "_SYSTEM_FOLDERS", (str(tmp_path / "sbin"),))
-    program = tmp_path / "sbin" / "runc"
-    assert not packages.is_present("runc")
-    program.parent.mkdir()
-    program.touch(mode=0o755)
-    assert packages.is_present("runc")
-
-
 def test_an_unknown_package_is_looked_up_in_the_package_database() -> None:
-    assert not packages.is_present("carthub-no-such-package")
+    assert not packages.is_present(UNKNOWN)
 
 
-def test_nothing_is_installed_when_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_installed_when_forbidden(
+    own_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(packages.NEVER_INSTALL, "1")
     with pytest.raises(ToolMissing, match=r"carthub-no-such-package: missing, needed to test"):
-        packages.ensure(["carthub-no-such-package"], "to test")
+        packages.ensure([UNKNOWN], "to test", ledger=own_ledger)
 
 
 def test_without_root_it_says_what_is_missing_and_the_way_out(
-    monkeypatch: pytest.MonkeyPatch,
+    own_ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(packages.NEVER_INSTALL, raising=False)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(ToolMissing, match=r"needed to test; only root .* deploy/operator"):
-        packages.ensure(["carthub-no-such-package"], "to test")
+        packages.ensure([UNKNOWN], "to test", ledger=own_ledger)
 
 
-def test_a_failed_installation_shows_what_apt_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "_APT", ("false",))
+@pytest.fixture
+def _as_root_on_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(packages.NEVER_INSTALL, raising=False)
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("shutil.which", lambda *_, **__: "/usr/bin/apt-get")
-    monkeypatch.setattr(packages, "_POLICY", Path("/dev/null"))
+    monkeypatch.setattr("carthub_dev.programs.find", lambda _: Path("/usr/bin/apt-get"))
+    monkeypatch.setattr(packages, "_POLICY", tmp_path / "policy")
+
+
+@pytest.mark.usefixtures("_as_root_on_debian")
+def test_a_failed_installation_shows_what_apt_said_and_leaves_no_policy(
+    own_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "_APT", ("false",))
     said: list[str] = []
     with pytest.raises(ToolMissing, match="false update ended with 1"):
-        packages.ensure(["carthub-no-such-package"], "to test", say=said.append)
-    assert said[0].startswith("Installing Debian packages, needed to test: carthub-no-such-package")
+        packages.ensure([UNKNOWN], "to test", ledger=own_ledger, say=said.append)
+    assert said[0].startswith(f"Installing Debian packages, needed to test: {UNKNOWN}")
+    assert not (tmp_path / "policy").exists()
+    assert own_ledger.entries() == []
+
+
+@pytest.mark.usefixtures("_as_root_on_debian")
+def test_the_machines_own_policy_stays(
+    own_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "policy").write_text("its own")
+    monkeypatch.setattr(packages, "_APT", ("true",))
+    with pytest.raises(ToolMissing, match="installed, but the program is not found"):
+        packages.ensure([UNKNOWN], "to test", ledger=own_ledger, say=lambda _: None)
+    assert (tmp_path / "policy").read_text() == "its own"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="installs packages: needs root")
+def test_apt_is_waited_for_when_interrupted(
+    own_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "apt").write_text(APT)
+    (tmp_path / "apt").chmod(0o755)
+    os.mkfifo(tmp_path / "let")
+    monkeypatch.delenv(packages.NEVER_INSTALL, raising=False)
+    with start_python(INSTALLING, tmp_path) as installing:
+        assert first_line(installing).startswith("Installing Debian packages")
+        # Opens once apt has come to reading it.
+        with (tmp_path / "let").open("w") as let:
+            installing.send_signal(signal.SIGINT)
+            assert first_line(installing).startswith("Interrupted: waiting for apt")
+            let.write("go on\n")
+        assert first_line(installing) == "interrupted"
+    assert (tmp_path / "seen").read_text().endswith("exit 101\n")
+    assert (tmp_path / "finished").read_text() == "update\n"
+    assert not (tmp_path / "policy").exists()
+    assert not (own_state / "test").exists()

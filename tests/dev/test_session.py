@@ -22,8 +22,8 @@ OWNER = """
     with Ledger.open("test") as ledger:
         log = ledger.make_directory("logs") / "part.log"
         part = Process(["sleep", "600"], log=log, ledger=ledger, role="part").start()
-        print(part.pid, flush=True)
         try:
+            print(part.pid, flush=True)
             threading.Event().wait()
         except KeyboardInterrupt:
             pass

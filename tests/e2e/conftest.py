@@ -44,7 +44,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         cluster.build_binaries()
-        images.build_images()
+        with Ledger.open(f"{INSTANCE}-images-{os.getpid()}") as ledger:
+            images.build_images(ledger)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carthub_dev import buildah, packages
+from carthub_dev import buildah, programs
 
 _WHITEOUT = ".wh."
 _SECONDS = 60
@@ -34,7 +34,7 @@ class UnpackedImage:
         bundle.mkdir()
         process = self._process(argv, environment or {})
         (bundle / "config.json").write_text(json.dumps(self._specification(process)))
-        runc = packages.find("runc")
+        runc = programs.find("runc")
         assert runc is not None
         state = bundle / "state"
         run = ["--root", str(state), "run", "--bundle", str(bundle), bundle.name]
