@@ -258,16 +258,18 @@ class GuardedProtocol(HttpToolsProtocol):
             path = self.url.partition(b"?")[0].decode("ascii", "replace")
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
 
-        def document() -> bytes:
-            telemetry.begin_trace(traceparent)
-            return json.dumps(problems.document(status, code, detail, path)).encode()
+        def document() -> tuple[bytes, bytes]:
+            trace = telemetry.begin_trace(traceparent)
+            made = json.dumps(problems.document(status, code, detail, path))
+            return trace.encode(), made.encode()
 
         # In a context of its own: this one is the server's.
-        body = contextvars.copy_context().run(document)
+        trace, body = contextvars.copy_context().run(document)
         own = [
             (b"content-type", problems.MEDIA_TYPE.encode()),
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
+            (b"traceresponse", trace),
         ]
         if status == 503:  # noqa: PLR2004 - the status is its own name
             own.append((b"retry-after", b"1"))

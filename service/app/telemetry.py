@@ -19,10 +19,15 @@ from prometheus_client import (
 _DURATION_BUCKETS = (
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 )  # fmt: skip
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
-_NO_TRACE = "0" * 32
+# W3C Trace Context: version 00 and nothing behind it, or a version to come; no id is all zeros.
+_TRACEPARENT = re.compile(
+    r"(?:00(?=.{53}$)|(?!00|ff)[0-9a-f]{2})"
+    r"-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?"
+)
+_NO_TRACE = f"00-{'0' * 32}-{'0' * 16}-00"
 
-_trace_id: contextvars.ContextVar[str] = contextvars.ContextVar("trace_id", default=_NO_TRACE)
+# That of the running request, its own id in the place of the parent's.
+_traceparent: contextvars.ContextVar[str] = contextvars.ContextVar("traceparent", default=_NO_TRACE)
 
 
 class Metrics:
@@ -112,26 +117,31 @@ class Metrics:
 
 def trace_id() -> str:
     """Return the id of the trace that the running request belongs to."""
-    return _trace_id.get()
+    return _traceparent.get()[3:35]
 
 
 def traceparent() -> str:
-    """Return the header that lets another service join the trace of the running request."""
-    return f"00-{_trace_id.get()}-{secrets.token_hex(8)}-01"
+    """Return what lets others join the trace as children of the running request."""
+    return _traceparent.get()
 
 
-def begin_trace(traceparent: str | None) -> None:
+def begin_trace(given: str | None) -> str:
     """Join the caller's trace, or begin one; every log line of this task carries its id."""
-    found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
-    is_usable = found is not None and found[1] != _NO_TRACE
-    _trace_id.set(found[1] if found is not None and is_usable else secrets.token_hex(16))
+    fresh = secrets.token_hex(24)
+    trace, flags = fresh[:32], "00"
+    found = _TRACEPARENT.fullmatch(given) if given else None
+    if found is not None:
+        trace, flags = found.groups()
+    own = f"00-{trace}-{fresh[32:]}-{flags}"
+    _traceparent.set(own)
+    return own
 
 
 def _with_trace(
     _logger: object, _method: str, line: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    if (found := _trace_id.get()) != _NO_TRACE:
-        line["trace_id"] = found
+    if (found := _traceparent.get()) != _NO_TRACE:
+        line["trace_id"] = found[3:35]
     return line
 
 

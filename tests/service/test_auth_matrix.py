@@ -153,7 +153,8 @@ def _shape(answer: httpx2.Response) -> tuple[int, dict[str, str], dict[str, Any]
     """Return an answer without what names the request itself."""
     document = answer.json()
     del document["instance"], document["trace_id"]
-    headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+    headers = dict(answer.headers)
+    del headers["content-length"], headers["traceresponse"]
     return answer.status_code, headers, document
 
 

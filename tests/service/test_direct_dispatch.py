@@ -21,6 +21,7 @@ _VOLATILE = {
     "UUID": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "TIME": r"\d{4}-\d\d-\d\dT[0-9:.]+\+00:00",
     "TRACE": r"\b[0-9a-f]{32}\b",
+    "SPAN": r"\b[0-9a-f]{16}\b",
     # PostgreSQL writes as many decimals of a second as there are.
     "LENGTH": r"(?<='content-length', ')\d+",
 }
@@ -109,9 +110,6 @@ def _answer(client: TestClient, customer_id: str, call: _Call) -> tuple[object, 
         headers=call.headers,
     )
     text = answer.text.replace(customer_id, "CUSTOMER")
-    # The length varies with the digits of the time.
-    if "content-length" in answer.headers and call.method != "HEAD":
-        assert int(answer.headers.pop("content-length")) == len(answer.content)
     headers = str(sorted(answer.headers.items())).replace(customer_id, "CUSTOMER")
     for name, pattern in _VOLATILE.items():
         text, headers = re.sub(pattern, name, text), re.sub(pattern, name, headers)

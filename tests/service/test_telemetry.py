@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,7 +44,33 @@ def test_trace_of_the_caller_is_joined(shopper: Shopper) -> None:
     assert problem_of(answer, 404, "route-not-found")["trace_id"] == _TRACE
 
 
-@pytest.mark.parametrize("given", ["", "x", f"00-{_TRACE}", f"00-{'0' * 32}-00f067aa0ba902b7-01"])
+@pytest.mark.parametrize("flags", ["00", "01"])
+@pytest.mark.parametrize("version", ["00", "01", "cc"])
+def test_answer_names_the_trace_and_a_part_of_its_own(
+    client: TestClient, flags: str, version: str
+) -> None:
+    given = f"{version}-{_TRACE}-00f067aa0ba902b7-{flags}"
+    answer = client.get("/", headers={"traceparent": given})
+    found = re.fullmatch(
+        f"00-{_TRACE}-(?!00f067aa0ba902b7)[0-9a-f]{{16}}-{flags}", answer.headers["traceresponse"]
+    )
+    assert found
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "x",
+        f"00-{_TRACE}",
+        f"00-{'0' * 32}-00f067aa0ba902b7-01",
+        f"00-{_TRACE}-{'0' * 16}-01",
+        f"ff-{_TRACE}-00f067aa0ba902b7-01",
+        f"00-{_TRACE.upper()}-00f067aa0ba902b7-01",
+        f"00-{_TRACE}-00f067aa0ba902b7-01-more",
+        f"00-{_TRACE}-00f067aa0ba902b7-0",
+    ],
+)
 def test_trace_that_is_none_is_replaced(client: TestClient, given: str) -> None:
     found = {
         problem_of(client.get("/x", headers={"traceparent": given}), 404, "route-not-found")[
@@ -52,7 +79,7 @@ def test_trace_that_is_none_is_replaced(client: TestClient, given: str) -> None:
         for _ in range(2)
     }
     assert len(found) == 2
-    assert all(len(trace) == 32 for trace in found - {_TRACE})
+    assert all(len(trace) == 32 for trace in found)
     assert _TRACE not in found
 
 

@@ -34,8 +34,8 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        telemetry.begin_trace(_traceparent(scope))
-        answer = _Answer(scope["app"].state.service, send)
+        trace = telemetry.begin_trace(_traceparent(scope))
+        answer = _Answer(scope["app"].state.service, send, trace)
         try:
             await self._answered(scope, receive, answer)
         finally:
@@ -68,20 +68,24 @@ class Observed:
 class _Answer:
     """What is sent of an answer, for the metrics."""
 
-    def __init__(self, service: Service, send: Send) -> None:
+    def __init__(self, service: Service, send: Send, trace: str) -> None:
         self.service = service
         self.status = 500
         self.is_started = False
         self._send = send
+        self._trace = trace
         self._began_at = time.perf_counter()
 
     async def send(self, message: Message) -> None:
         """Pass a message on."""
         if message["type"] == "http.response.start":
             self.status, self.is_started = message["status"], True
+            # W3C Trace Context, level 2.
+            own = [(b"traceresponse", self._trace.encode())]
             if self.service.readiness.is_draining:
                 # The next request over this connection would find nobody.
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
+                own.append((b"connection", b"close"))
+            message["headers"] = [*message["headers"], *own]
         await self._send(message)
 
     def observe(self, scope: Scope) -> None:
