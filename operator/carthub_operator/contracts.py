@@ -39,6 +39,13 @@ class Cluster(Protocol):
         """Post a Kubernetes Event."""
 
 
+class Kinds(Protocol):
+    """The kinds that are watched."""
+
+    def knows(self, kind: Kind) -> bool:
+        """Tell whether a kind is among them: no child of another is made."""
+
+
 class Cache(Protocol):
     """What the watches have seen, and what the operator itself has written since."""
 

@@ -44,8 +44,11 @@ WATCHED_CHILDREN: Final = (
     JOB,
     DEPLOYMENT,
     Kind("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
+    Kind("Ingress", "networking.k8s.io", "v1", "ingresses"),
 )
-# Children of children: watched for what they say, never written.
+# Of the Prometheus operator: watched and made only where the cluster knows it.
+SERVICE_MONITOR: Final = Kind("ServiceMonitor", "monitoring.coreos.com", "v1", "servicemonitors")
+# Pods are children of children: watched for what they say, never written.
 WATCHED: Final = (CART_SERVICE, *WATCHED_CHILDREN, POD)
 
-BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, SECRET, EVENT)}
+BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, SERVICE_MONITOR, SECRET, EVENT)}

@@ -8,7 +8,7 @@ import threading
 
 import structlog
 
-from carthub_operator import kinds, settings
+from carthub_operator import settings
 from carthub_operator.allow_list import AllowList
 from carthub_operator.contracts import SecretReference
 from carthub_operator.credentials import CredentialSources
@@ -20,6 +20,7 @@ from carthub_operator.reconcile import Reconciler
 from carthub_operator.runtime.announcer import EventAnnouncer
 from carthub_operator.runtime.cache import ObjectCache
 from carthub_operator.runtime.health import HealthServer
+from carthub_operator.runtime.known_kinds import KnownKinds
 from carthub_operator.runtime.logs import configure_logging
 from carthub_operator.runtime.metrics import Metrics
 from carthub_operator.runtime.resync import Resync
@@ -53,6 +54,11 @@ class Operator:
             pool_size=chosen.workers + 1,
             on_call=metrics.on_api_call,
         )
+        self._known_kinds = KnownKinds(
+            self._cluster.serves,
+            # Made below, from what is made here.
+            on_change=lambda: self._watches.restart(),  # noqa: PLW0108
+        )
         self._cache = ObjectCache()
         self._queue = WorkQueue()
         metrics.observe_queue(
@@ -72,7 +78,13 @@ class Operator:
         )
         self._workers = Workers(
             self._queue,
-            Reconciler(self._cluster, self._cache, credentials, clock=clock),
+            Reconciler(
+                self._cluster,
+                self._cache,
+                credentials,
+                known_kinds=self._known_kinds,
+                clock=clock,
+            ),
             EventAnnouncer(self._cluster, clock=clock, instance=socket.gethostname()),
             metrics=metrics,
             count=chosen.workers,
@@ -81,6 +93,7 @@ class Operator:
             self._cluster,
             self._cache,
             self._queue,
+            known_kinds=self._known_kinds,
             namespaces=chosen.namespaces,
             interval_seconds=chosen.resync_seconds,
             on_first=self._workers.start,
@@ -92,6 +105,7 @@ class Operator:
             self._cache,
             self._queue,
             self._streams,
+            known_kinds=self._known_kinds,
             namespaces=chosen.namespaces,
             serves=self._cluster.serves,
             on_end=metrics.watches_ended.inc,
@@ -150,7 +164,7 @@ class Operator:
     def _what_is_missing(self) -> str | None:
         if not self._resync.is_done_once():
             return "the cluster has not been listed yet"
-        streams = len(kinds.WATCHED) * max(1, len(self._settings.namespaces))
+        streams = len(self._known_kinds.all()) * max(1, len(self._settings.namespaces))
         if not self._watches.is_ready() or self._streams.count() < streams:
             return "not every kind is watched yet"
         return None

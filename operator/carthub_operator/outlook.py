@@ -11,7 +11,7 @@ from carthub_operator.api.conditions import Type
 from carthub_operator.api.durations import seconds
 from carthub_operator.api.resource import CartService
 from carthub_operator.desired.children import Plan, plan
-from carthub_operator.desired.facts import Facts, Manifest, MigrationState
+from carthub_operator.desired.facts import Facts, Manifest
 from carthub_operator.desired.replicas import replicas
 
 _DEFAULT_REFRESH_SECONDS = 60
@@ -27,7 +27,7 @@ class Live(Protocol):
         """Tell whether applying it would change anything."""
 
 
-def looks_settled(resource: CartService, children: Live) -> bool:
+def looks_settled(resource: CartService, children: Live, facts: Facts) -> bool:
     """Tell whether all that can be seen without the credentials is as it was when last told."""
     status = resource.status
     conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
@@ -42,7 +42,7 @@ def looks_settled(resource: CartService, children: Live) -> bool:
     template = deployment["spec"]["template"]
     annotations = template["metadata"].get("annotations") or {}
     version = status.get("database", {}).get("secretVersionId")
-    wanted = plan(resource, Facts(None, MigrationState.NOT_STARTED))
+    wanted = plan(resource, facts)
     return (
         annotations.get(names.ANNOTATION_SECRET_VERSION) == version
         and template["spec"]["containers"][0]["image"] == resource.spec.image

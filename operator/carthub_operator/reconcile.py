@@ -9,14 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carthub_operator import migration, news, outlook, rollout
+from carthub_operator import kinds, migration, news, outlook, rollout
 from carthub_operator.api import names
 from carthub_operator.api.resource import CartService, Key, parse
 from carthub_operator.children import Children
-from carthub_operator.contracts import Cache, Clock, Cluster, NamespaceTerminating
+from carthub_operator.contracts import Cache, Clock, Cluster, Kinds, NamespaceTerminating
 from carthub_operator.credentials import CredentialSources, Known
 from carthub_operator.desired.children import Plan, plan
-from carthub_operator.desired.facts import Facts, Manifest, migration_key
+from carthub_operator.desired.facts import (
+    DatabaseCredentials,
+    Facts,
+    Manifest,
+    MigrationState,
+    migration_key,
+)
 from carthub_operator.desired.migration_job import migration_job
 from carthub_operator.desired.replicas import replicas
 from carthub_operator.errors import (
@@ -82,12 +88,14 @@ class Reconciler:
         cache: Cache,
         credentials: CredentialSources,
         *,
+        known_kinds: Kinds,
         clock: Clock,
         jitter: Callable[[], float] = random.random,  # noqa: S311 - spreads load, hides nothing
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._credentials = credentials
+        self._known_kinds = known_kinds
         self._clock = clock
         self._jitter = jitter
         self._status = StatusWriter(cluster, cache, clock)
@@ -121,7 +129,7 @@ class Reconciler:
         children = Children(self._cluster, self._cache, resource)
         if not memory.is_known:
             memory.is_known = True
-            if outlook.looks_settled(resource, children):
+            if outlook.looks_settled(resource, children, self._facts()):
                 # Reading all Secrets at once after a restart would be a storm: it is spread.
                 interval = outlook.refresh_seconds(resource)
                 return Outcome(again_seconds=interval * self._jitter())
@@ -164,7 +172,16 @@ class Reconciler:
         secret = children.get("Secret", names.database_secret(resource.name))
         known = self._credentials.look(resource, secret)
         progress = self._migration(resource, children, known)
-        return _Seen(known, progress, plan(resource, Facts(known.credentials, progress.state)))
+        facts = self._facts(known.credentials, progress.state)
+        return _Seen(known, progress, plan(resource, facts))
+
+    def _facts(
+        self,
+        credentials: DatabaseCredentials | None = None,
+        state: MigrationState = MigrationState.NOT_STARTED,
+    ) -> Facts:
+        is_served = self._known_kinds.knows(kinds.SERVICE_MONITOR)
+        return Facts(credentials, state, serves_service_monitors=is_served)
 
     def _migration(
         self, resource: CartService, children: Children, known: Known

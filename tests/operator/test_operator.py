@@ -77,8 +77,17 @@ def test_a_pass_over_an_unchanged_resource_writes_nothing(
             "nodeSelector": {"disk": "ssd"},
             "tolerations": [{"key": "cart", "operator": "Exists"}],
         },
+        ingress={
+            "enabled": True,
+            "host": "cart.example.com",
+            "annotations": {"example.com/a": ""},
+            "tls": {"secretName": "cart-tls"},
+            "from": peers,
+        },
+        auth={"issuer": "https://id.example.com", "audience": "carthub"},
+        cart={"ttl": "7d", "currency": "EUR"},
         imagePullSecrets=[{"name": "registry"}],
-        podAnnotations={"example.com/a": ""},
+        podAnnotations={"example.com/a": "", "example.com/emoji": "\U0001f6d2"},
         podLabels={"example.com/b": "c"},
         serviceAccount={"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/r"}},
         env=[

@@ -12,6 +12,7 @@ from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import Key
 from carthub_operator.credentials import CredentialSources
 from carthub_operator.reconcile import Outcome, Reconciler
+from carthub_operator.runtime.known_kinds import KnownKinds
 from tests.support.fakes import FakeClock, FakeCluster, FakeSchedule, synced
 from tests.support.resources import IMAGE, UID, raw_cart_service
 
@@ -51,7 +52,12 @@ class World:
             clock=self.clock,
         )
         self.reconciler = Reconciler(
-            self.cluster, self.cache, credentials, clock=self.clock, jitter=lambda: 0.5
+            self.cluster,
+            self.cache,
+            credentials,
+            known_kinds=KnownKinds(lambda _: False, on_change=lambda: None),
+            clock=self.clock,
+            jitter=lambda: 0.5,
         )
 
     def reconcile(self) -> Outcome:

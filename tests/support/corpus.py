@@ -58,6 +58,18 @@ GOOD: dict[str, dict[str, Any]] = {
     "a secret of a region": _sources(
         secretsManager={"secretId": "prod/db", "region": "us-gov-west-1"}
     ),
+    "an ingress": {
+        "ingress": {
+            "enabled": True,
+            "className": "nginx",
+            "host": "*.shop.example.com",
+            "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
+            "tls": {"secretName": "cart-tls"},
+            "from": [PEER, {"ipBlock": {"cidr": "10.0.0.0/8"}}],
+        }
+    },
+    "an ingress with all by default": {"ingress": {"enabled": True}},
+    "monitoring": {"monitoring": {"serviceMonitor": "never", "labels": {"release": "p"}}},
     "tokens": {
         "auth": {
             "issuer": "https://id.example.com/realms/shop/",
@@ -259,6 +271,16 @@ BAD: dict[str, Bad] = {
         "auth.serviceScope",
         auth={"issuer": "https://a", "audience": "b", "serviceScope": "a b"},
     ),
+    "TLS of no host": Bad(
+        {"ingress": {"enabled": True, "tls": {"secretName": "a"}}}, "tls needs a host"
+    ),
+    "a host that is a URL": _by_schema("ingress.host", ingress={"host": "https://a.example.com"}),
+    "a host in capitals": _by_schema("ingress.host", ingress={"host": "Cart.example.com"}),
+    "an annotation of the ingress that is none": Bad(
+        {"ingress": {"annotations": {"a b": "c"}}}, "keys of annotations must be names"
+    ),
+    "a source that is nobody": Bad({"ingress": {"from": [{}]}}, "a peer is either an ipBlock"),
+    "a monitor by another word": _by_schema("serviceMonitor", monitoring={"serviceMonitor": "off"}),
     "a life of hours": _by_schema("cart.ttl", cart={"ttl": "12h"}),
     "a life of no day": _by_schema("cart.ttl", cart={"ttl": "0d"}),
     "no line": _by_schema("cart.maxLines", cart={"maxLines": 0}),

@@ -53,7 +53,9 @@ class LiveCart:
         """Apply the CartService as a user with `kubectl apply --server-side`."""
         manifest = raw_cart_service(namespace=self.namespace, **spec)
         query = [("fieldManager", "kubectl"), ("force", "true")]
-        return self._call("PATCH", self._path("CartService", "backend"), manifest, query=query)
+        # As text: the client would escape what is beyond U+FFFF in a form that is not YAML.
+        text = json.dumps(manifest, ensure_ascii=False)
+        return self._call("PATCH", self._path("CartService", "backend"), text, query=query)
 
     def patch(self, kind: str, name: str, change: object, *, subresource: str = "") -> Object:
         """Change an object as `kubectl patch --type=merge`, or json for a list."""
@@ -176,7 +178,7 @@ class LiveCart:
         body: object = None,
         *,
         query: list[tuple[str, str]] | None = None,
-        content: str = "application/apply-patch+yaml",
+        content: str = "application/apply-patch+yaml; charset=utf-8",
     ) -> Object:
         found: Object = self.api.call_api(
             path,

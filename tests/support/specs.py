@@ -143,6 +143,13 @@ specs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "podAnnotations": _annotations,
         "podLabels": _labels,
         "env": _env,
+        "ingress": _parts(
+            enabled=st.booleans(),
+            className=st.sampled_from(["alb", "nginx"]),
+            host=_words.map("{}.example.com".format),
+            annotations=_annotations,
+            **{"from": st.lists(_peers, max_size=2)},
+        ),
         "auth": st.one_of(
             st.just({}), st.just({"issuer": "https://id.example.com", "audience": "carthub"})
         ),

@@ -49,6 +49,7 @@ PortReference = Annotated[
 LabelValue = Annotated[
     str, Field(max_length=63, pattern="^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")
 ]
+AnnotationValue = Annotated[str, Field(max_length=4096)]
 Cidr = Annotated[str, Field(max_length=49, pattern="^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
 ObjectName = Annotated[
     str, Field(pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)

@@ -156,6 +156,16 @@ def database_secret(name: str) -> str:
     return f"{name}-db"
 
 
+def ingress(name: str) -> str:
+    """Return the name of the Ingress."""
+    return f"{name}-ingress"
+
+
+def service_monitor(name: str) -> str:
+    """Return the name of the ServiceMonitor."""
+    return name
+
+
 def migration_job(name: str, key: str) -> str:
     """Return the name of the Job that migrates for one image and database."""
     return f"{name}-migrate-{key}"

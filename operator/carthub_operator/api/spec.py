@@ -11,11 +11,11 @@ from pydantic import Field, field_validator
 from carthub_operator.api import names
 from carthub_operator.api.database import CredentialKeys, Credentials, Database
 from carthub_operator.api.durations import seconds
-from carthub_operator.api.kubernetes_types import LabelValue, legal_keys
+from carthub_operator.api.exposure import Ingress, Monitoring
+from carthub_operator.api.kubernetes_types import AnnotationValue, LabelValue, legal_keys
 from carthub_operator.api.model import Model, Rule
 from carthub_operator.api.service import Auth, Cart
 from carthub_operator.api.workload import (
-    AnnotationValue,
     Autoscaling,
     DisruptionBudget,
     EnvVar,
@@ -111,6 +111,12 @@ class CartServiceSpec(Model):
         default_factory=Network,
         description="What the network policy opens besides the API for pods of the own namespace,"
         " DNS and the database. All else is closed, in both directions.",
+    )
+    ingress: Ingress = Field(
+        default_factory=Ingress, description="The way in from outside the cluster; off by default."
+    )
+    monitoring: Monitoring = Field(
+        default_factory=Monitoring, description="How Prometheus finds the metrics."
     )
     service_account: ServiceAccount = Field(
         default_factory=ServiceAccount, description="The pods' ServiceAccount."

@@ -1,11 +1,12 @@
 """The parts of the spec that speak of pods: how many, how big, where, and who may reach them."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from carthub_operator.api import names
 from carthub_operator.api.kubernetes_types import (
+    AnnotationValue,
     EgressRule,
     EnvVarSource,
     LabelValue,
@@ -17,8 +18,6 @@ from carthub_operator.api.kubernetes_types import (
 )
 from carthub_operator.api.model import Model, Rule
 from carthub_operator.api.quantities import quantity
-
-AnnotationValue = Annotated[str, Field(max_length=4096)]
 
 
 class ScalingPolicy(Model):

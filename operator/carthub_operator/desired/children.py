@@ -15,10 +15,12 @@ from carthub_operator.desired.facts import (
     MigrationState,
     migration_key,
 )
+from carthub_operator.desired.ingress import ingress
 from carthub_operator.desired.migration_job import migration_job
 from carthub_operator.desired.network_policy import network_policy
 from carthub_operator.desired.service import service
 from carthub_operator.desired.service_account import service_account
+from carthub_operator.desired.service_monitor import service_monitor
 
 
 @dataclass(frozen=True, order=True)
@@ -69,8 +71,12 @@ def plan(resource: CartService, facts: Facts) -> Plan:
         network_policy(resource, database_port=port),
         service(resource),
     ]
-    if budget := disruption_budget(resource):
-        apply.append(budget)
+    optional = (
+        disruption_budget(resource),
+        ingress(resource),
+        service_monitor(resource, is_served=facts.serves_service_monitors),
+    )
+    apply += [manifest for manifest in optional if manifest is not None]
     create: list[Manifest] = []
     running = ChildKey("Deployment", names.deployment(resource.name))
     keep: set[ChildKey] = set()

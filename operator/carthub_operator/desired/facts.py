@@ -55,6 +55,8 @@ class Facts:
 
     credentials: DatabaseCredentials | None
     migration: MigrationState
+    # Whether the cluster knows the kind.
+    serves_service_monitors: bool = False
 
 
 def migration_key(resource: CartService, credentials: DatabaseCredentials) -> str:

@@ -13,12 +13,14 @@ DNS_PORT = 53
 def network_policy(resource: CartService, *, database_port: int) -> Manifest:
     """Return the policy for the pods of the API and of the migrations."""
     network = resource.spec.network
-    ingress = [
+    ingress: list[dict[str, Any]] = [
         {
             "from": [{"podSelector": {}}, *(peer.manifest() for peer in network.allow_from)],
             "ports": [_port(names.PORT)],
         }
     ]
+    if resource.spec.ingress.enabled:
+        ingress.append(_through_the_ingress(resource))
     if network.metrics_from:
         scrapers = [peer.manifest() for peer in network.metrics_from]
         ingress.append({"from": scrapers, "ports": [_port(names.METRICS_PORT)]})
@@ -44,6 +46,13 @@ def network_policy(resource: CartService, *, database_port: int) -> Manifest:
             "egress": [dns, database, *map(_egress, network.allow_to)],
         },
     }
+
+
+def _through_the_ingress(resource: CartService) -> dict[str, Any]:
+    rule: dict[str, Any] = {"ports": [_port(names.PORT)]}
+    if sources := resource.spec.ingress.sources:
+        rule["from"] = [peer.manifest() for peer in sources]
+    return rule
 
 
 def _egress(rule: EgressRule) -> dict[str, Any]:

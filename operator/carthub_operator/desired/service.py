@@ -20,7 +20,14 @@ def service(resource: CartService) -> Manifest:
                     "port": names.SERVICE_PORT,
                     "targetPort": names.PORT_NAME,
                     "protocol": "TCP",
-                }
+                },
+                # For Prometheus; the network policy says who may.
+                {
+                    "name": names.METRICS_PORT_NAME,
+                    "port": names.METRICS_PORT,
+                    "targetPort": names.METRICS_PORT_NAME,
+                    "protocol": "TCP",
+                },
             ],
         },
     }

@@ -6,7 +6,7 @@ indexes are not used: they keep for ever what vanished while a watch was broken.
 
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import kopf
@@ -33,7 +33,9 @@ class EndlessBackoffs:
             yield delay * (0.5 + random.random())  # noqa: S311 - spreads load, hides nothing
 
 
-def kopf_settings(*, inactivity_seconds: float, request_seconds: float) -> kopf.OperatorSettings:
+def kopf_settings(
+    watched: Iterable[Kind], *, inactivity_seconds: float, request_seconds: float
+) -> kopf.OperatorSettings:
     """Return kopf's settings: it watches for ever, and writes nothing."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
@@ -51,17 +53,21 @@ def kopf_settings(*, inactivity_seconds: float, request_seconds: float) -> kopf.
     settings.watching.reconnect_backoff = _RECONNECT_SECONDS
     # kopf would kill the process some seconds after its end; it is begun again instead.
     settings.process.ultimate_exiting_timeout = None
-    for kind in (*kinds.WATCHED_CHILDREN, kinds.POD):
+    for kind in watched:
+        if kind is kinds.CART_SERVICE:
+            continue
         selector = (kind.group, kind.version, kind.plural)
         settings.watching.label_selectors[selector] = names.LABEL_OWNER_UID
     return settings
 
 
-def handlers(cache: ObjectCache, queue: WorkQueue, streams: Streams) -> kopf.OperatorRegistry:
-    """Return the handlers of every kind that is watched; they go by the session of `streams`."""
+def handlers(
+    watched: Iterable[Kind], cache: ObjectCache, queue: WorkQueue, streams: Streams
+) -> kopf.OperatorRegistry:
+    """Return the handlers of these kinds; kopf's session tells `streams` what goes by."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(id="login", registry=registry)(_login_with(streams))
-    for kind in kinds.WATCHED:
+    for kind in watched:
         _watch(registry, kind, cache, queue)
     return registry
 

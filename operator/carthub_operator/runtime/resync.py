@@ -19,6 +19,7 @@ from carthub_operator.desired.facts import Manifest
 from carthub_operator.errors import CarthubError, NotFound
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache, owner_key
+from carthub_operator.runtime.known_kinds import KnownKinds
 from carthub_operator.runtime.work_queue import Urgency, WorkQueue
 
 _log = structlog.get_logger()
@@ -38,7 +39,10 @@ class Lister(Protocol):
 
 
 class Resync:
-    """Lists everything, at an interval, in a thread of its own."""
+    """Lists everything, at an interval, in a thread of its own.
+
+    `on_first` is called after the first listing.
+    """
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Resync:
         cache: ObjectCache,
         queue: WorkQueue,
         *,
+        known_kinds: KnownKinds,
         namespaces: Sequence[str],
         interval_seconds: float,
         on_first: Callable[[], None],
@@ -54,6 +59,7 @@ class Resync:
         self._lister = lister
         self._cache = cache
         self._queue = queue
+        self._known_kinds = known_kinds
         self._namespaces: Sequence[str | None] = namespaces or (None,)
         self._interval_seconds = interval_seconds
         self._on_first = on_first
@@ -67,7 +73,7 @@ class Resync:
         self._failure = ""
 
     def start(self) -> None:
-        """Begin; `on_first` is called after the first listing."""
+        """Begin."""
         self._thread.start()
 
     def soon(self) -> None:
@@ -91,9 +97,10 @@ class Resync:
 
     def resync(self) -> None:
         """List everything once; raises CarthubError."""
+        self._known_kinds.look()
         keys = set(self._cache.keys())
         for namespace in self._namespaces:
-            for kind in kinds.WATCHED:
+            for kind in self._known_kinds.all():
                 keys |= self._resync_kind(kind, namespace)
         for key in sorted(keys | set(self._cache.keys())):
             self._queue.add(key, urgency=Urgency.ROUTINE)

@@ -5,6 +5,7 @@ process would cost the passes under way, and in a loop the pod.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from carthub_operator import kinds
 from carthub_operator.errors import CarthubError
 from carthub_operator.runtime import handlers
 from carthub_operator.runtime.cache import ObjectCache
+from carthub_operator.runtime.known_kinds import KnownKinds
 from carthub_operator.runtime.streams import Streams
 from carthub_operator.runtime.work_queue import WorkQueue
 
@@ -38,6 +40,7 @@ class Watches:
         queue: WorkQueue,
         streams: Streams,
         *,
+        known_kinds: KnownKinds,
         namespaces: Sequence[str],
         serves: Callable[[kinds.Kind], bool],
         on_end: Callable[[], None],
@@ -45,11 +48,13 @@ class Watches:
         self._cache = cache
         self._queue = queue
         self._streams = streams
+        self._known_kinds = known_kinds
         self._namespaces = namespaces
         self._serves = serves
         self._on_end = on_end
         self._ready = threading.Event()
         self._stopping = threading.Event()
+        self._restarting = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watches", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -58,12 +63,15 @@ class Watches:
         """Begin to watch."""
         self._thread.start()
 
+    def restart(self) -> None:
+        """Begin anew, with the kinds that are known now."""
+        self._restarting.set()
+        self._cancel()
+
     def stop(self, timeout_seconds: float) -> None:
         """Watch no more."""
         self._stopping.set()
-        loop, watching = self._loop, self._watching
-        if loop is not None and watching is not None:
-            loop.call_soon_threadsafe(watching.cancel)
+        self._cancel()
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
 
@@ -75,28 +83,37 @@ class Watches:
         """Tell whether kopf has begun."""
         return self._ready.is_set()
 
+    def _cancel(self) -> None:
+        # Its loop may have ended meanwhile.
+        with contextlib.suppress(RuntimeError):
+            if self._loop is not None and self._watching is not None:
+                self._loop.call_soon_threadsafe(self._watching.cancel)
+
     def _run(self) -> None:
         backoffs = iter(handlers.EndlessBackoffs())
         while self._wait_for_definition():
+            self._restarting.clear()
             since = time.monotonic()
             self._watch_once()
             self._ready.clear()
             self._streams.forget()
+            if self._restarting.is_set() or self._stopping.is_set():
+                continue
+            self._on_end()
             if time.monotonic() - since > _PROVEN_SECONDS:
                 backoffs = iter(handlers.EndlessBackoffs())
-            if not self._stopping.is_set():
-                self._on_end()
             self._stopping.wait(next(backoffs))
 
     def _wait_for_definition(self) -> bool:
-        """Return True once CartServices are served, for kopf looks for its kinds only once.
+        """Wait until CartServices are served, for kopf looks for its kinds only once.
 
-        False: told to stop.
+        Returns whether to go on: False means that it was told to stop.
         """
         is_told = False
         while not self._stopping.is_set():
             try:
                 if self._serves(kinds.CART_SERVICE):
+                    self._known_kinds.look()
                     return True
                 why = "the CustomResourceDefinition of CartService is not installed"
             except CarthubError as error:
@@ -119,10 +136,11 @@ class Watches:
         self._loop, self._watching = asyncio.get_running_loop(), asyncio.current_task()
         if self._stopping.is_set():
             return
+        watched = self._known_kinds.all()
         await kopf.operator(
-            registry=handlers.handlers(self._cache, self._queue, self._streams),
+            registry=handlers.handlers(watched, self._cache, self._queue, self._streams),
             settings=handlers.kopf_settings(
-                inactivity_seconds=_SILENT_SECONDS, request_seconds=_REQUEST_SECONDS
+                watched, inactivity_seconds=_SILENT_SECONDS, request_seconds=_REQUEST_SECONDS
             ),
             standalone=True,
             clusterwide=not self._namespaces,

@@ -63,10 +63,13 @@ def test_the_password_is_not_in_the_repr() -> None:
     assert "canary" not in repr(credentials(password="canary"))
 
 
-def test_the_service_answers_on_port_80() -> None:
+def test_the_service_answers_on_port_80_and_shows_metrics_on_another() -> None:
     ports = service(cart_service())["spec"]["ports"]
 
-    assert ports == [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
+    assert ports == [
+        {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"},
+        {"name": "metrics", "port": 9090, "targetPort": "metrics", "protocol": "TCP"},
+    ]
 
 
 def test_the_autoscaler_follows_cpu_and_memory() -> None:

@@ -24,7 +24,7 @@ def test_the_delays_never_end_and_stay_bounded() -> None:
 
 
 def test_kopf_writes_nothing_and_looks_for_nothing_else() -> None:
-    settings = handlers.kopf_settings(inactivity_seconds=70.0, request_seconds=60.0)
+    settings = handlers.kopf_settings(kinds.WATCHED, inactivity_seconds=70.0, request_seconds=60.0)
 
     assert not settings.posting.enabled
     assert settings.scanning.disabled
@@ -41,7 +41,7 @@ class Watch:
     def __init__(self) -> None:
         self.cache, self.queue = ObjectCache(), WorkQueue()
         streams = Streams(on_relisted=lambda: None)
-        registry = handlers.handlers(self.cache, self.queue, streams)
+        registry = handlers.handlers(kinds.WATCHED, self.cache, self.queue, streams)
         found = registry._watching.get_all_handlers()  # noqa: SLF001 - kopf has no other way to ask
         self.by_id = {str(one.id): one for one in found}
 

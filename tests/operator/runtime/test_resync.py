@@ -10,6 +10,7 @@ from carthub_operator import errors, kinds
 from carthub_operator.api.resource import Key
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache
+from carthub_operator.runtime.known_kinds import KnownKinds
 from carthub_operator.runtime.resync import Resync
 from carthub_operator.runtime.work_queue import WorkQueue
 from tests.support.cluster import eventually
@@ -49,10 +50,16 @@ class World:
         self.lister, self.cache, self.queue = FakeLister(), ObjectCache(), WorkQueue()
         self.first = threading.Event()
         self.missed: list[str] = []
+        self.served: set[str] = set()
+        self.kinds: list[str] = []
         self.resync = Resync(
             self.lister,
             self.cache,
             self.queue,
+            known_kinds=KnownKinds(
+                lambda kind: kind.name in self.served,
+                on_change=lambda: self.kinds.append("changed"),
+            ),
             namespaces=namespaces,
             interval_seconds=interval_seconds,
             on_first=self.first.set,
@@ -76,6 +83,18 @@ def test_everything_is_listed_children_by_our_label(world: World) -> None:
         for kind in kinds.WATCHED
     ]
     assert "Secret" not in {name for name, _, _ in world.lister.asked}
+
+
+def test_a_kind_that_appears_is_listed_and_told_once(world: World) -> None:
+    world.resync.resync()
+    assert world.kinds == []
+    world.served = {"ServiceMonitor"}
+
+    world.resync.resync()
+    world.resync.resync()
+
+    assert world.kinds == ["changed"]
+    assert [name for name, _, _ in world.lister.asked].count("ServiceMonitor") == 2
 
 
 def test_only_the_named_namespaces_are_listed() -> None:

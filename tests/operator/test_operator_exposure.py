@@ -1,0 +1,121 @@
+"""The optional ways in, on a real API server: made, followed, and taken away again."""
+
+from typing import Any
+
+import pytest
+
+from carthub_dev.aws import AwsServer
+from carthub_dev.control_plane import ControlPlane
+from carthub_dev.ledger import Ledger
+from tests.support import operator_process
+from tests.support.cluster import Cluster, eventually
+from tests.support.live_cart import LiveCart, live_cart
+from tests.support.live_operator import aws_database, settle
+from tests.support.operator_process import OperatorProcess, running_operator
+
+MONITORS: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "servicemonitors.monitoring.coreos.com"},
+    "spec": {
+        "group": "monitoring.coreos.com",
+        "scope": "Namespaced",
+        "names": {
+            "kind": "ServiceMonitor",
+            "listKind": "ServiceMonitorList",
+            "plural": "servicemonitors",
+            "singular": "servicemonitor",
+        },
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "x-kubernetes-preserve-unknown-fields": True,
+                            }
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+def test_an_ingress_comes_and_goes_with_the_spec(ready: LiveCart) -> None:
+    def sources() -> list[dict[str, Any]]:
+        rules = ready.child("NetworkPolicy")["spec"]["ingress"]
+        return [rule for rule in rules if "from" not in rule]
+
+    ready.patch("CartService", "backend", {"spec": {"ingress": {"enabled": True}}})
+    ready.eventually(lambda: ready.get("Ingress", "backend-ingress"), what="the Ingress")
+    ready.eventually(sources, what="the policy opens for it")
+
+    ready.patch("CartService", "backend", {"spec": {"ingress": {"host": "cart.example.com"}}})
+
+    def host() -> object:
+        found = ready.get("Ingress", "backend-ingress") or {"spec": {"rules": [{}]}}
+        return found["spec"]["rules"][0].get("host")
+
+    ready.eventually(lambda: host() == "cart.example.com", what="its host")
+    ready.delete("Ingress", "backend-ingress")
+    ready.eventually(lambda: host() == "cart.example.com", what="the Ingress again")
+
+    ready.patch("CartService", "backend", {"spec": {"ingress": {"enabled": False}}})
+    ready.eventually(
+        lambda: ready.get("Ingress", "backend-ingress") is None, what="the Ingress is gone"
+    )
+    ready.eventually(lambda: not sources(), what="the policy is shut again")
+    ready.wait_ready()
+
+
+@pytest.mark.usefixtures("control_plane_tools")
+def test_a_service_monitor_follows_the_definition_of_its_kind(
+    ledger: Ledger, aws_server: AwsServer
+) -> None:
+    with ControlPlane(ledger) as plane, live_cart(plane) as cart:
+        kubectl = Cluster(plane.kubeconfig)
+        name = f"test/{cart.namespace}"
+        aws_server.put_secret(name, {"username": "u", "password": "canary"})
+        kubeconfig = operator_process.install(plane)
+        settings = {"CARTHUB_RESYNC_SECONDS": "5"}
+        with running_operator(
+            plane, ledger, kubeconfig=kubeconfig, aws=aws_server, settings=settings
+        ) as operator:
+            cart.apply(database=aws_database(name))
+            cart.wait_ready()
+
+            kubectl.apply(MONITORS)
+            _wait_for_monitor(cart)
+            # Watched, so that it comes back.
+            cart.delete("ServiceMonitor", "backend")
+            _wait_for_monitor(cart)
+            settle(operator)
+            _is_watching(operator)
+
+            never = {"monitoring": {"serviceMonitor": "never"}}
+            cart.patch("CartService", "backend", {"spec": never})
+            cart.eventually(
+                lambda: cart.get("ServiceMonitor", "backend") is None, what="no monitor"
+            )
+            kubectl.kubectl("delete", "crd", MONITORS["metadata"]["name"])
+            cart.patch("CartService", "backend", {"spec": {"logLevel": "DEBUG"}})
+            cart.wait_ready()
+            _is_watching(operator)
+
+
+def _wait_for_monitor(cart: LiveCart) -> None:
+    cart.eventually(
+        lambda: cart.get("ServiceMonitor", "backend"), what="the monitor", timeout_seconds=60
+    )
+
+
+def _is_watching(operator: OperatorProcess) -> None:
+    eventually(lambda: operator.answers("/readyz"), what="every kind is watched")
+    assert operator.answers("/healthz")
