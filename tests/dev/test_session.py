@@ -78,7 +78,8 @@ def end_of_waiting(tmp_path: Path, end: Callable[[Terminal], None]) -> str:
     program = PROGRAM.replace("sys.argv[1]", f'"{kept}"')
     command = WAITER.format(python=sys.executable, program=program)
     with Terminal(command, env=dict(os.environ)) as terminal:
-        assert terminal.read(until="waits", timeout_seconds=30)
+        # The whole line: the terminal takes it in parts.
+        assert terminal.read(until="waits\r\n", timeout_seconds=30)
         assert not kept.exists()
         end(terminal)
         terminal.wait(30)
