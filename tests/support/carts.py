@@ -158,6 +158,27 @@ def log_line(output: IO[str] | None, event: str) -> dict[str, Any]:
     raise AssertionError(f"no line {event!r} in {seen}")
 
 
+@contextlib.contextmanager
+def served(environment: Mapping[str, str], folder: Path) -> Iterator[int]:
+    """Run the service as its image does, its log in a file of the folder, and lend its port."""
+    log = folder / "service.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app"],
+            cwd=_SERVICE,
+            env=dict(environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        with log.open() as lines:
+            wait_until(lambda: process.poll() is not None or "listening" in log.read_text())
+            yield int(log_line(lines, "listening")["port"])
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
 def run_sql(url: str, statement: str) -> list[tuple[Any, ...]]:
     """Run a statement past the service, and return its rows."""
     engine = sqlalchemy.create_engine(

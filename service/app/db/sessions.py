@@ -42,6 +42,7 @@ class Session:
         self._socket: socket.socket | None = None
         self._poll = select.poll()
         self._used_at = 0.0
+        self._uses = 0
         self._is_in_transaction = False
         self._lent_until: float | None = None
 
@@ -108,7 +109,7 @@ class Session:
             except BaseException:
                 self._roll_back(connection)
                 raise
-            # Whether a COMMIT without an answer happened, nobody knows.
+            # Of a COMMIT without an answer nobody knows whether it happened.
             self._is_in_transaction = False
             connection.exec_driver_sql("COMMIT")
 
@@ -120,9 +121,14 @@ class Session:
             self.close()
 
     def __enter__(self) -> sqlalchemy.Connection:
-        connection = self.open()
-        self._lent_until = deadlines.ends_at(self._most_seconds)
-        return connection
+        if not self._uses:
+            self.open()
+            self._lent_until = deadlines.ends_at(self._most_seconds)
+        # Inside another use it is that one's connection: a new one would leave its transaction.
+        if self._connection is None:
+            raise ConnectionLost("the connection ended inside a transaction")
+        self._uses += 1
+        return self._connection
 
     def __exit__(
         self,
@@ -130,11 +136,12 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lent_until = None
-        self._used_at = time.monotonic()
-        if error is None:
-            return
-        is_in_transaction, self._is_in_transaction = self._is_in_transaction, False
+        self._uses -= 1
+        is_in_transaction = self._is_in_transaction
+        if not self._uses:
+            self._is_in_transaction = False
+            self._lent_until = None
+            self._used_at = time.monotonic()
         if isinstance(error, exc.SQLAlchemyError):
             told = failures.translated(error)
             if isinstance(told, ConnectionLost | AnswerLost):

@@ -58,6 +58,17 @@ def _cut_in_transaction(database: Database) -> None:
         connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
 
 
+def _ended_between_two_uses_in_a_transaction(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        # Another session: this one is told when it is used next.
+        url = connection.engine.url.render_as_string(hide_password=False)
+        carts.run_sql(url, f"SELECT pg_terminate_backend({pid}, 10000)")
+        with database.connection() as same:
+            same.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
+
+
 def _failing(database: Database) -> None:
     with database.transaction() as connection:
         connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
@@ -84,7 +95,9 @@ def test_transaction_happens_whole_or_not_at_all(database: Database, own_url: st
     assert _notes(own_url) == ["a", "b", "d"]
 
 
-@pytest.mark.parametrize("end", [_ended_in_transaction, _cut_in_transaction])
+@pytest.mark.parametrize(
+    "end", [_ended_in_transaction, _cut_in_transaction, _ended_between_two_uses_in_a_transaction]
+)
 def test_end_before_anything_could_be_committed_says_so(
     database: Database, own_url: str, end: Callable[[Database], None]
 ) -> None:
@@ -93,6 +106,15 @@ def test_end_before_anything_could_be_committed_says_so(
     assert _notes(own_url) == []
     _note(database, "a")
     assert _notes(own_url) == ["a"]
+
+
+def test_use_inside_a_transaction_belongs_to_it(database: Database, own_url: str) -> None:
+    with database.transaction() as connection, database.connection() as same:
+        assert same is connection
+        same.exec_driver_sql("INSERT INTO notes VALUES ('a')")
+        assert _notes(own_url) == []
+    assert _notes(own_url) == ["a"]
+    assert database.checked_out() == 0
 
 
 @pytest.mark.parametrize("end", [_ended, _cut])
