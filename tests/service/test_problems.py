@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.main import create_app
+from app.migrations import command
 from tests.support import carts
 from tests.support.carts import ITEMS, Shopper, problem_of
 
@@ -157,3 +158,42 @@ def test_locked_cart_is_unavailable_after_a_while_and_holds_up_nobody_else(own_u
             waiting.join()
         assert answers == [503]
         assert locked.add().json()["version"] == 2
+
+
+def test_database_that_was_never_migrated_is_unavailable_with_a_sentence(empty_url: str) -> None:
+    with carts.running_client(carts.settings_for(empty_url)) as client:
+        shopper = carts.new_shopper(client)
+        for answer in (client.get(shopper.path), shopper.add(), shopper.check_out()):
+            detail = problem_of(answer, 503, "unavailable")["detail"]
+            assert detail == "the database has not been migrated to this version; try again"
+            assert answer.headers["retry-after"] == "1"
+        command.migrate(carts.settings_for(empty_url))
+        assert shopper.add().status_code == 201
+
+
+def test_answers_of_a_draining_process_end_their_connection(migrated_url: str) -> None:
+    with carts.running_client(carts.settings_for(migrated_url)) as client:
+        shopper = carts.new_shopper(client)
+        assert "connection" not in shopper.add().headers
+        client.app.state.service.readiness.drain()  # type: ignore[attr-defined] # an ASGI app to mypy
+        for answer in (shopper.add(), client.get("/health/live"), client.get("/docs")):
+            assert answer.headers["connection"] == "close"
+
+
+def test_deadline_counts_for_what_never_asks_the_database(migrated_url: str) -> None:
+    app = create_app(
+        carts.settings_for(
+            migrated_url,
+            request_deadline_seconds=1,
+            db_statement_timeout_seconds=1,
+            db_connect_timeout_seconds=1,
+        )
+    )
+
+    @app.get("/slow")
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    with TestClient(app) as client:
+        problem_of(client.get("/slow"), 504, "deadline-exceeded")
+        assert client.get("/health/live").status_code == 200

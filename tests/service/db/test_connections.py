@@ -56,6 +56,16 @@ def test_missing_url_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         settings.load()
 
 
+def test_timeout_beyond_the_deadline_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:canary@h/d")
+    monkeypatch.setenv("DB_STATEMENT_TIMEOUT_SECONDS", "11")
+    message = (
+        "DB_STATEMENT_TIMEOUT_SECONDS is 11, must be at most REQUEST_DEADLINE_SECONDS, which is 10"
+    )
+    with pytest.raises(InvalidSettings, match=f"^{message}$"):
+        settings.load()
+
+
 def test_file_is_read_at_every_new_connection(
     database_server: "DatabaseServer", own_url: str, tmp_path: Path
 ) -> None:
