@@ -34,7 +34,7 @@ up: $(READY) ## The same in the background
 
 .PHONY: status
 status: $(READY) ## What of the platform runs, and where
-	@$(DEV) status
+	@$(DEV) status || [ $$? -eq 3 ]
 
 .PHONY: rotate
 rotate: $(READY) ## Rotate the database password of what runs, as AWS Secrets Manager does

@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from carthub_dev import demonstration, paths, platform, report, rotation, session
+from carthub_dev import ledger as ledgers
 from carthub_dev.cluster import MAX_NODES
-from carthub_dev.errors import PlatformError
+from carthub_dev.errors import InstanceInUse, PlatformError
 from carthub_dev.steps import Shown
 
 WAY_OUT = (
@@ -29,6 +30,9 @@ WAY_OUT = (
 _PREFERRED_PORT = 8000
 _STEPS = platform.STEPS + demonstration.STEPS
 _MEBIBYTE = 1 << 20
+_ABOUT_INSTANCES = (
+    "`make status` shows it, `make down` ends it; INSTANCE=name before any of them is another one"
+)
 _LAST_LINE = "Ctrl-C ends it and removes everything."
 
 app = typer.Typer(
@@ -81,8 +85,11 @@ def up(nodes: Nodes = 1, instance: Instance = session.DEFAULT) -> None:
     with _told():
         _refuse_without_root()
         if session.read_state(instance):
-            print(f"Instance {instance} is up already; `{session.command('status', instance)}`.")
+            show = session.command("status", instance)
+            print(f"Instance {instance} is up already; `{show}` shows where.")
             return
+        if ledgers.owner(instance):
+            raise InstanceInUse(f"instance {instance} is being started or removed")
         log = paths.cache_dir() / "logs" / f"{instance}-up.log"
         background = _in_background(log, instance, nodes)
         try:
@@ -141,7 +148,7 @@ def _print_status(
 ) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if state is None:
-        console.print(f"Instance {instance} is not up.")
+        console.print(_why_not_up(instance))
     else:
         for name, value in asdict(state).items():
             if name != "database":
@@ -153,6 +160,15 @@ def _print_status(
         memory = f"{int(str(part['memory_bytes'])) / _MEBIBYTE:.0f} MiB"
         table.add_row(str(part["role"]), str(part["pid"]), "yes" if part["runs"] else "no", memory)
     console.print(table)
+
+
+def _why_not_up(instance: str) -> str:
+    if ledgers.owner(instance):
+        return f"Instance {instance} is being started or removed."
+    if instance in ledgers.instances():
+        remove = session.command("down", instance)
+        return f"Instance {instance} was killed; `{remove}` removes what it left."
+    return f"Instance {instance} is not up."
 
 
 def _in_background(log: Path, instance: str, nodes: int) -> "subprocess.Popen[bytes]":
@@ -199,6 +215,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except PlatformError as error:
+        if isinstance(error, InstanceInUse):
+            error.add_note(_ABOUT_INSTANCES)
         told = "\n".join((str(error), *getattr(error, "__notes__", ())))
         print(f"carthub: {told}", file=sys.stderr)
         raise typer.Exit(1) from error

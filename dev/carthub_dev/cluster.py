@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from carthub_dev import image_store, node_config, packages, pause, toolchain
+from carthub_dev import image_store, limits, node_config, packages, pause, toolchain
 from carthub_dev.addons import Addons
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.kubectl import Kubectl
@@ -52,6 +52,7 @@ class Cluster(Part):
         if not 1 <= nodes <= MAX_NODES:
             raise ValueError(f"nodes is {nodes}, must be 1 to {MAX_NODES}")
         packages.ensure(packages.NODE, "to run nodes", ledger=ledger)
+        limits.check_inotify(nodes)
         self._ledger = ledger
         self._foreign = ledger.ids()
         self._logs = ledger.make_directory("network")

@@ -4,6 +4,7 @@ PlatformError
 ├── ToolMissing       a binary that cannot be found or built; the message says what to do
 ├── BuildFailed       `go build` ended with an error
 ├── UnusableFolder    a folder cannot be made or written; the message says what moves it
+├── LimitReached      this machine allows too little of something; the message says what raises it
 ├── InstanceInUse     another living process owns the ledger of that name
 ├── CleanupFailed     something recorded could not be removed; it stays in the ledger
 ├── NotReady          a condition did not come true in time
@@ -25,6 +26,10 @@ class BuildFailed(PlatformError):
 
 class UnusableFolder(PlatformError):
     """A folder of the platform cannot be made or written."""
+
+
+class LimitReached(PlatformError):
+    """This machine allows too little of something."""
 
 
 class InstanceInUse(PlatformError):

@@ -39,6 +39,8 @@ def present(console: Console, presented: Presented) -> None:
         f"  scale it                 kubectl patch {_KIND} {_HERE} --type merge --patch {_MORE}",
         f"  rotate the password      {session.command('rotate', state.instance)}",
         f"  break it by hand         kubectl delete deployment {manifests.NAME}-deployment {_HERE}",
+        "and to watch what follows:",
+        f"                           kubectl get pods {_HERE} --watch",
         "",
     ):
         console.print(line, markup=False)

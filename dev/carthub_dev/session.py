@@ -22,7 +22,7 @@ import psutil
 from carthub_dev import ledger as ledgers
 from carthub_dev import paths, pki, removal
 from carthub_dev.demonstration import Shown, demonstrate
-from carthub_dev.errors import CleanupFailed, InstanceInUse, PlatformError
+from carthub_dev.errors import CleanupFailed, PlatformError
 from carthub_dev.forwarder import Forwarder
 from carthub_dev.ledger import Ledger
 from carthub_dev.platform import Platform
@@ -67,7 +67,7 @@ def session(
     """
     began = time.monotonic()
     with _ended_by_signals(), contextlib.ExitStack() as stack:
-        ledger = _opened(instance)
+        ledger = Ledger.open(instance)
         stack.callback(ledger.close)
         platform = Platform(ledger, nodes=nodes, steps=steps)
         stack.callback(platform.close)
@@ -161,17 +161,6 @@ def end(instance: str) -> bool:
     if existed:
         Ledger.open(instance).close()
     return existed
-
-
-def _opened(instance: str) -> Ledger:
-    try:
-        return Ledger.open(instance)
-    except InstanceInUse as error:
-        error.add_note(
-            f"`{command('status', instance)}` shows it, `{command('down', instance)}` ends it, "
-            "and INSTANCE=another-name runs one beside it"
-        )
-        raise
 
 
 def _write(state: State) -> None:

@@ -7,6 +7,16 @@ from typer.testing import CliRunner
 
 from carthub_dev.cli import app
 from carthub_dev.ledger import Ledger
+from tests.support.ledgers import first_line, start_python
+
+OWNER = """
+    import signal
+    from carthub_dev.ledger import Ledger
+    ledger = Ledger.open("local")
+    ledger.make_directory("left")
+    print("open", flush=True)
+    signal.pause()
+"""
 
 runner = CliRunner()
 pytestmark = pytest.mark.usefixtures("own_state")
@@ -67,7 +77,29 @@ def test_a_second_start_is_told_how_to_see_and_end_the_first(
     assert done.exit_code == 1
     refused, way_out = done.stderr.splitlines()
     assert refused == f"carthub: instance second is in use by process {os.getpid()}"
-    assert "`INSTANCE=second make status` shows it, `INSTANCE=second make down` ends" in way_out
+    assert "`make status` shows it, `make down` ends it; INSTANCE=name" in way_out
+
+
+def test_up_is_refused_at_once_while_the_first_still_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with Ledger.open("local"):
+        done = runner.invoke(app, ["up"])
+        status = runner.invoke(app, ["status"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("carthub: instance local is being started or removed\n`make")
+    assert status.stdout == "Instance local is being started or removed.\n"
+
+
+def test_status_says_that_an_owner_was_killed_and_what_removes_the_rest() -> None:
+    with start_python(OWNER) as owner:
+        assert first_line(owner) == "open"
+        owner.kill()
+    status = runner.invoke(app, ["status"])
+    assert status.stdout == "Instance local was killed; `make down` removes what it left.\n"
+    assert runner.invoke(app, ["down"]).exit_code == 0
+    assert runner.invoke(app, ["status"]).stdout == "Instance local is not up.\n"
 
 
 def test_a_name_that_is_no_folder_name_is_refused_in_words() -> None:
