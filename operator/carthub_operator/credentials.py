@@ -83,6 +83,10 @@ class CredentialSources:
         self._memories.forget(key)
         self._schedule.forget(key)
 
+    def reset(self) -> None:
+        """Drop what is remembered of every CartService."""
+        self._memories.clear()
+
     def _current(
         self,
         resource: CartService,

@@ -9,7 +9,8 @@
     ├── SecretError          the credentials cannot be had, see `reason`
     └── Passing              by itself: trying again is all there is to do
         ├── Conflict             an object is not, or no longer, the one that was meant
-        └── ClusterUnavailable   the API server did not answer, or told us to wait
+        ├── ClusterUnavailable   the API server did not answer, or told us to wait
+        └── NotLeader            another operator may be the one that writes
 
 Edges translate into this tree once; nothing behind them knows a client's exceptions.
 Messages name subject, value and rule, and never carry a secret.
@@ -42,6 +43,10 @@ class Conflict(Passing):
 
 class ClusterUnavailable(Passing):
     """The API server did not answer in time or asked to come again."""
+
+
+class NotLeader(Passing):
+    """Another operator may be the one that writes."""
 
 
 class Forbidden(CarthubError):

@@ -32,6 +32,7 @@ DEPLOYMENT: Final = Kind("Deployment", "apps", "v1", "deployments")
 JOB: Final = Kind("Job", "batch", "v1", "jobs")
 POD: Final = Kind("Pod", "", "v1", "pods")
 SECRET: Final = Kind("Secret", "", "v1", "secrets")
+LEASE: Final = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 EVENT: Final = Kind("Event", "events.k8s.io", "v1", "events")
 
 # Children that are listed and watched by their label. Secrets are not: RBAC knows no labels, so
@@ -51,4 +52,4 @@ SERVICE_MONITOR: Final = Kind("ServiceMonitor", "monitoring.coreos.com", "v1", "
 # Pods are children of children: watched for what they say, never written.
 WATCHED: Final = (CART_SERVICE, *WATCHED_CHILDREN, POD)
 
-BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, SERVICE_MONITOR, SECRET, EVENT)}
+BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, SERVICE_MONITOR, SECRET, EVENT, LEASE)}

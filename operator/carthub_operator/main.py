@@ -1,6 +1,7 @@
 """The wiring of the operator: settings, clients, threads, kopf among them."""
 
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from carthub_operator import settings
 from carthub_operator.allow_list import AllowList
 from carthub_operator.contracts import SecretReference
 from carthub_operator.credentials import CredentialSources
+from carthub_operator.edges.api_server import Timeouts
 from carthub_operator.edges.aws import AwsSecretsManager, default_region
 from carthub_operator.edges.clock import SystemClock
 from carthub_operator.edges.kubernetes import KubernetesCluster
@@ -21,6 +23,7 @@ from carthub_operator.runtime.announcer import EventAnnouncer
 from carthub_operator.runtime.cache import ObjectCache
 from carthub_operator.runtime.health import HealthServer
 from carthub_operator.runtime.known_kinds import KnownKinds
+from carthub_operator.runtime.leadership import Leadership, LeaseName
 from carthub_operator.runtime.logs import configure_logging
 from carthub_operator.runtime.metrics import Metrics
 from carthub_operator.runtime.resync import Resync
@@ -39,6 +42,8 @@ _IDLE_STREAM_SECONDS = 180.0
 _STUCK_SECONDS = 120.0
 # Within the 30 s that Kubernetes gives a pod to stop.
 _STOP_SECONDS = 8.0
+# Several tries fit into the time that the Lease is surely held.
+_LEASE_TIMEOUTS = Timeouts(connect_seconds=1.5, read_seconds=2.5)
 
 
 class Operator:
@@ -48,11 +53,13 @@ class Operator:
         self._settings = chosen
         metrics = Metrics()
         clock = SystemClock()
+        self._leadership = self._candidate(clock, metrics) if chosen.lease_namespace else None
         self._cluster = KubernetesCluster(
             os.environ.get("KUBECONFIG"),
             # The resync may list while all workers write.
             pool_size=chosen.workers + 1,
             on_call=metrics.on_api_call,
+            check=self._leadership.check if self._leadership else _always,
         )
         self._known_kinds = KnownKinds(
             self._cluster.serves,
@@ -76,15 +83,12 @@ class Operator:
             default_region=default_region(),
             clock=clock,
         )
+        self._reconciler = Reconciler(
+            self._cluster, self._cache, credentials, known_kinds=self._known_kinds, clock=clock
+        )
         self._workers = Workers(
             self._queue,
-            Reconciler(
-                self._cluster,
-                self._cache,
-                credentials,
-                known_kinds=self._known_kinds,
-                clock=clock,
-            ),
+            self._reconciler,
             EventAnnouncer(self._cluster, clock=clock, instance=socket.gethostname()),
             metrics=metrics,
             count=chosen.workers,
@@ -118,6 +122,32 @@ class Operator:
             is_ready=self._what_is_missing,
         )
 
+    def _candidate(self, clock: SystemClock, metrics: Metrics) -> Leadership:
+        # Connections of its own: no load may keep it from renewing in time.
+        store = KubernetesCluster(
+            os.environ.get("KUBECONFIG"),
+            pool_size=1,
+            on_call=metrics.on_api_call,
+            timeouts=_LEASE_TIMEOUTS,
+        )
+        candidate = Leadership(
+            store,
+            LeaseName(self._settings.lease_namespace, self._settings.lease_name),
+            identity=f"{socket.gethostname()}_{secrets.token_hex(4)}",
+            clock=clock,
+            on_won=self._take_over,
+            on_lost=self._stand_by,
+        )
+        metrics.observe_leadership(candidate.is_held)
+        return candidate
+
+    def _take_over(self) -> None:
+        self._reconciler.reset()
+        self._queue.resume()
+
+    def _stand_by(self) -> None:
+        self._queue.pause()
+
     def run(self) -> None:
         """Work until SIGTERM or SIGINT."""
         stopping = threading.Event()
@@ -130,6 +160,9 @@ class Operator:
             namespaces=list(self._settings.namespaces) or "all",
             http_port=self._health.port,
         )
+        if self._leadership is not None:
+            self._stand_by()
+            self._leadership.start()
         self._schedule.start(threads=_AWS_THREADS)
         self._resync.start()
         self._watches.start()
@@ -140,26 +173,28 @@ class Operator:
         _log.info("operator-stopped")
 
     def _stop(self) -> None:
+        # What is under way ends first: then another may begin at once.
         self._queue.close()
+        self._workers.join(_STOP_SECONDS)
+        if self._leadership is not None:
+            self._leadership.stop(_STOP_SECONDS)
         self._watches.stop(_STOP_SECONDS)
         self._resync.stop(_STOP_SECONDS)
         self._schedule.close(_STOP_SECONDS)
-        self._workers.join(_STOP_SECONDS)
         self._health.stop()
         self._cluster.close()
 
     def _what_is_stuck(self) -> str | None:
-        if not self._watches.is_alive():
-            return "the watches have ended"
-        if self._streams.idle_seconds() > _IDLE_STREAM_SECONDS:
-            return "a watch is stuck"
-        if not self._workers.are_alive():
-            return "a worker has ended"
-        if not self._resync.is_alive():
-            return "the resync has ended"
-        if self._queue.oldest_seconds() > _STUCK_SECONDS:
-            return "the work queue is stuck"
-        return None
+        election = self._leadership
+        troubles = {
+            "the watches have ended": not self._watches.is_alive(),
+            "a watch is stuck": self._streams.idle_seconds() > _IDLE_STREAM_SECONDS,
+            "the election has ended": election is not None and not election.is_alive(),
+            "a worker has ended": not self._workers.are_alive(),
+            "the resync has ended": not self._resync.is_alive(),
+            "the work queue is stuck": self._queue.oldest_seconds() > _STUCK_SECONDS,
+        }
+        return next((trouble for trouble, is_so in troubles.items() if is_so), None)
 
     def _what_is_missing(self) -> str | None:
         if not self._resync.is_done_once():
@@ -168,6 +203,10 @@ class Operator:
         if not self._watches.is_ready() or self._streams.count() < streams:
             return "not every kind is watched yet"
         return None
+
+
+def _always() -> None:
+    """Let every write pass: this is the only operator."""
 
 
 def _log_failure(reference: SecretReference, error: SecretError) -> None:

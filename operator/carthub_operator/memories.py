@@ -29,6 +29,10 @@ class Memories(Generic[T]):
             self._of[key] = (uid, memory)
         return memory
 
+    def clear(self) -> None:
+        """Drop everything."""
+        self._of.clear()
+
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a CartService that is gone."""
         self._of.pop(key, None)

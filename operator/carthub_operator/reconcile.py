@@ -125,6 +125,12 @@ class Reconciler:
             memory.failing_since = None
         return outcome
 
+    def reset(self) -> None:
+        """Begin as after a start: another operator may have been at work since the last pass."""
+        self._memories.clear()
+        self._credentials.reset()
+        self._status.reset()
+
     def _pass(self, resource: CartService, memory: _Memory) -> Outcome:
         children = Children(self._cluster, self._cache, resource)
         if not memory.is_known:

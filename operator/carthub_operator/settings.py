@@ -29,6 +29,12 @@ class Settings(BaseSettings):
         description="Which namespaces may have which AWS secrets: a JSON object from a glob of"
         " namespaces to a list of globs of secretIds. Required while all namespaces are watched.",
     )
+    lease_namespace: str = Field(
+        default="",
+        description="The namespace of the Lease that says which of several operators writes;"
+        " empty: this is the only one.",
+    )
+    lease_name: str = Field(default="carthub-operator", description="The name of that Lease.")
     http_host: str = Field(
         default="0.0.0.0",  # noqa: S104 - probes and scrapes come from outside the pod
         description="Where /healthz, /readyz and /metrics are served.",

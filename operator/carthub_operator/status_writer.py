@@ -67,6 +67,10 @@ class StatusWriter:
         memory = self._memories.of(key, uid)
         memory.written_at, memory.pending_since = self._clock.monotonic(), None
 
+    def reset(self) -> None:
+        """Drop what is remembered of every CartService."""
+        self._memories.clear()
+
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a CartService that is gone."""
         self._memories.forget(key)

@@ -129,7 +129,8 @@ def test_the_password_is_shown_nowhere(backend: Cluster, database_password: str)
         backend.kubectl("get", "cartservices,events,pods,deployments,jobs", "-A", "-o", "json"),
         backend.kubectl("describe", "cartservices,pods,deployments", "-A"),
         backend.kubectl(
-            *("logs", "-n", "carthub-system", "deployment/carthub-operator", "--tail=-1")
+            *("logs", "-n", "carthub-system", "--tail=-1"),
+            *("-l", "app.kubernetes.io/name=carthub-operator", "--prefix"),
         ),
     ]
     for pod in backend.items("pods", NAMESPACE, selector="app.kubernetes.io/instance=backend"):

@@ -27,7 +27,9 @@ USER = f"system:serviceaccount:{NAMESPACE}:carthub-operator"
 # Tests make namespaces test-*, and their secrets below this.
 ALLOW_LIST = {"test-*": ["test/*"]}
 # What the identity needs; pods of the operator itself are for the node tier.
-_IDENTITY = frozenset({"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"})
+_IDENTITY = frozenset(
+    {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} | {"Role", "RoleBinding"}
+)
 _READY_SECONDS = 60.0
 
 

@@ -64,6 +64,14 @@ class Metrics:
             registry=self.registry,
         ).set_function(oldest)
 
+    def observe_leadership(self, is_held: Callable[[], bool]) -> None:
+        """Show whether this process is the one that writes."""
+        Gauge(
+            "carthub_leader",
+            "1 while this operator is the one that writes.",
+            registry=self.registry,
+        ).set_function(lambda: float(is_held()))
+
     def observe_streams(self, silent: Callable[[], Mapping[str, float]]) -> None:
         """Show for how long nothing has come through each watch; a bookmark comes every 60 s."""
         self.registry.register(_Streams(silent))

@@ -28,6 +28,8 @@ class _Entry:
     due_at: float
     order: int
     key: Key = field(compare=False)
+    # When it is due, or the queue has been resumed.
+    waiting_since: float = field(compare=False)
 
 
 class WorkQueue:
@@ -53,6 +55,7 @@ class WorkQueue:
         self._working: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
         self._is_closed = False
+        self._is_paused = False
 
     def add(self, key: Key, *, urgency: Urgency = Urgency.NEWS, after_seconds: float = 0.0) -> None:
         """Ask for a pass; of several wishes for one key the first to be due counts."""
@@ -64,7 +67,7 @@ class WorkQueue:
         with self._changed:
             while not self._is_closed:
                 wait_seconds = self._move_due()
-                entry = self._pop_ready()
+                entry = None if self._is_paused else self._pop_ready()
                 if entry is not None:
                     del self._wanted[entry.key]
                     self._working[entry.key] = self._monotonic()
@@ -97,11 +100,28 @@ class WorkQueue:
             self._is_closed = True
             self._changed.notify_all()
 
+    def pause(self) -> None:
+        """Hand out no keys until `resume`."""
+        with self._changed:
+            self._is_paused = True
+
+    def resume(self) -> None:
+        """Hand out keys again; those that waited are due from now on."""
+        with self._changed:
+            self._is_paused = False
+            for entry in self._wanted.values():
+                entry.waiting_since = max(entry.due_at, self._monotonic())
+            self._changed.notify_all()
+
     def oldest_seconds(self) -> float:
-        """Return how long the key that is due or worked on the longest has been so."""
+        """Return how long the key that is due or worked on the longest has been so.
+
+        While the queue is paused nothing is due.
+        """
         with self._changed:
             now = self._monotonic()
-            due = [now - entry.due_at for entry in self._wanted.values()]
+            wanted = [] if self._is_paused else self._wanted.values()
+            due = [now - entry.waiting_since for entry in wanted]
             working = [now - since for since in self._working.values()]
             return max([0.0, *due, *working])
 
@@ -116,7 +136,7 @@ class WorkQueue:
             urgency,
         ):
             return
-        entry = _Entry(urgency, due_at, next(self._order), key)
+        entry = _Entry(urgency, due_at, next(self._order), key, due_at)
         self._wanted[key] = entry
         heapq.heappush(self._later, (due_at, entry.order, entry))
         self._changed.notify()

@@ -11,7 +11,8 @@ from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ports import free_port
 from carthub_operator import errors, kinds
 from carthub_operator.contracts import NamespaceTerminating
-from carthub_operator.edges.kubernetes import KubernetesCluster, Timeouts
+from carthub_operator.edges.api_server import Timeouts
+from carthub_operator.edges.kubernetes import KubernetesCluster
 from tests.support import control_plane as planes
 from tests.support.cluster import eventually
 

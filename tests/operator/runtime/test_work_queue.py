@@ -189,3 +189,34 @@ def test_under_contention_no_key_is_ever_worked_on_twice_at_a_time() -> None:
 
     assert set(seen) == set(keys)
     assert clashes == []
+
+
+def test_a_queue_that_is_paused_hands_out_nothing_and_nothing_waits(
+    queue: WorkQueue, clock: FakeClock
+) -> None:
+    queue.pause()
+    queue.add(ONE)
+    clock.seconds += 1000.0
+    taken: list[Key | None] = []
+    taker = threading.Thread(target=lambda: taken.append(queue.take()))
+    taker.start()
+    assert queue.oldest_seconds() == 0.0
+    assert taken == []
+
+    queue.resume()
+
+    taker.join(10)
+    assert taken == [ONE]
+
+
+def test_what_waited_for_a_paused_queue_is_due_from_its_resumption(
+    queue: WorkQueue, clock: FakeClock
+) -> None:
+    queue.pause()
+    queue.add(ONE)
+    clock.seconds += 1000.0
+
+    queue.resume()
+    clock.seconds += 5.0
+
+    assert queue.oldest_seconds() == 5.0
