@@ -65,19 +65,21 @@ class OnceOnly:
         """
         scope = (key.subject, key.customer_id, key.method, key.path, key.key)
         with self._database.transaction() as connection:
-            claim = CLAIM.run(connection, *scope, key.fingerprint, self._wait, KEPT_FOR).one()
-            if claim.state == "in-flight":
+            state, status, headers, body = CLAIM.row(
+                connection, *scope, key.fingerprint, self._wait, KEPT_FOR
+            )
+            if state == "in-flight":
                 raise InFlight(
                     "idempotency-in-flight",
                     "the first request with this Idempotency-Key is still at work",
                 )
-            if claim.state == "reused":
+            if state == "reused":
                 raise KeyReused(
                     "idempotency-key-reused",
                     "this Idempotency-Key belongs to another body, query or If-Match",
                 )
-            if claim.state == "kept":
-                return Kept(claim.status, claim.body, claim.headers, is_replayed=True)
+            if state == "kept":
+                return Kept(status, body, headers, is_replayed=True)
             made = act()
             KEEP.run(connection, *scope, made.status, json.dumps(dict(made.headers)), made.body)
             return made
@@ -85,4 +87,5 @@ class OnceOnly:
 
 def purge(connection: sqlalchemy.Connection, lock: int, *, most: int) -> int:
     """Forget answers that were kept long enough; return how many."""
-    return int(PURGE.run(connection, lock, most, KEPT_FOR).scalar_one())
+    [purged] = PURGE.row(connection, lock, most, KEPT_FOR)
+    return int(purged)

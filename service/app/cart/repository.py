@@ -241,8 +241,8 @@ class CartRepository:
 
         With `only_customer` the orders of others are not there either.
         """
-        document: str | None = ORDER.run(self._connection, order_id, only_customer).scalar()
-        return document
+        rows = ORDER.run(self._connection, order_id, only_customer)
+        return rows[0][0] if rows else None
 
     def orders(
         self, customer_id: str, *, limit: int, after: OrderPlace | None
@@ -254,10 +254,11 @@ class CartRepository:
 
     def expire(self, lock: int, *, most: int) -> int:
         """Mark carts past their time as expired; return how many."""
-        return int(EXPIRE.run(self._connection, lock, most).scalar_one())
+        [expired] = EXPIRE.row(self._connection, lock, most)
+        return int(expired)
 
     def _answer(self, statement: Statement, *values: object) -> Answer:
-        outcome, tag, document, facts = statement.run(self._connection, *values).one()
+        outcome, tag, document, facts = statement.row(self._connection, *values)
         return Answer(outcome, tag or "", document or "", facts or {})
 
 

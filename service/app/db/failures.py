@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
+import psycopg2
 import sqlalchemy
 from sqlalchemy import exc
 
@@ -31,24 +32,30 @@ _READ_ONLY = "25006"  # a primary that was demoted: only a new connection finds 
 _UNDEFINED = {"42883", "42P01", "42704"}
 
 
-def translated(error: exc.SQLAlchemyError) -> CarthubError:
-    """Return the error of ours that says what a caller may do about it."""
-    code = getattr(getattr(error, "orig", None), "pgcode", None)
+def translated(
+    error: exc.SQLAlchemyError | psycopg2.Error, *, is_cut_off: bool = False
+) -> CarthubError:
+    """Return the error of ours that says what a caller may do about it.
+
+    `is_cut_off` says that the connection broke under a statement.
+    """
+    original = getattr(error, "orig", None) or error
+    code = getattr(original, "pgcode", None)
     reason = reason_of(error)
     if code in _UNDEFINED:
         return errors.NotMigrated(f"the database lacks what this version needs: {reason}")
     if code == _READ_ONLY:
         return errors.ConnectionLost(f"PostgreSQL ended the connection: {reason}")
-    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+    if is_cut_off:
         # psycopg2 hands on none of the server's last words, 57P01 neither, from which one could
         # tell that the statement was rolled back.
         return errors.AnswerLost(f"PostgreSQL ended the connection: {reason}")
-    if isinstance(error, exc.OperationalError | exc.InterfaceError):
+    if isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError):
         return _REFUSED_CONNECTIONS.get(reason, DatabaseUnavailable)(
             f"PostgreSQL does not answer: {reason}"
         )
     # Not its text: psycopg2 quotes the statement with its values.
-    diagnosis = getattr(getattr(error, "orig", None), "diag", None)
+    diagnosis = getattr(original, "diag", None)
     constraint = getattr(diagnosis, "constraint_name", None)
     return errors.DatabaseFailed(" ".join(filter(None, (reason, constraint))))
 
@@ -68,7 +75,7 @@ def unavailable_when_it_fails() -> Iterator[None]:
         is_passing = isinstance(error, exc.OperationalError | exc.InterfaceError)
         if not is_passing and not error.connection_invalidated:
             raise
-        raise translated(error) from error
+        raise translated(error, is_cut_off=error.connection_invalidated) from error
 
 
 def leave_demoted_primary(context: sqlalchemy.ExceptionContext) -> None:
@@ -87,6 +94,6 @@ def reason_of(error: Exception) -> str:
     for words, pattern in _REASONS.items():
         if pattern.search(str(error)):
             return words
-    original = getattr(error, "orig", None)
+    original = getattr(error, "orig", None) or error
     code = getattr(original, "pgcode", None)
-    return " ".join(filter(None, (type(original or error).__name__, code)))
+    return " ".join(filter(None, (type(original).__name__, code)))

@@ -142,14 +142,23 @@ class Session:
             self._is_in_transaction = False
             self._lent_until = None
             self._used_at = time.monotonic()
-        if isinstance(error, exc.SQLAlchemyError):
-            told = failures.translated(error)
+        if isinstance(error, exc.SQLAlchemyError | psycopg2.Error):
+            told = failures.translated(error, is_cut_off=self._is_cut_off(error))
             if isinstance(told, ConnectionLost | AnswerLost):
                 self.close()
             if isinstance(told, AnswerLost) and is_in_transaction:
                 told = ConnectionLost(str(told))
             # None: psycopg2 quotes the statement with its values.
             raise told from None
+
+    def _is_cut_off(self, error: exc.SQLAlchemyError | psycopg2.Error) -> bool:
+        if isinstance(error, exc.SQLAlchemyError):
+            return isinstance(error, exc.DBAPIError) and error.connection_invalidated
+        if self._connection is None:
+            # The rollback has found it broken.
+            return True
+        broken = self._connection.connection.dbapi_connection
+        return self._connection.dialect.is_disconnect(error, broken, None)  # type: ignore[arg-type] # PEP 249 has no type of its own
 
     def _is_alive(self, connection: sqlalchemy.Connection) -> bool:
         # Bytes that nobody asked for: nearly always the server's goodbye.

@@ -3,13 +3,12 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from app.api.dependencies import Service
 from app.db.batches import Batches
 from app.errors import DatabaseUnavailable
-from tests.support import carts
+from tests.support import carts, statements
 
 
 def _service(client: TestClient) -> Service:
@@ -30,15 +29,13 @@ def _together(client: TestClient, customer_ids: Sequence[str]) -> list[object]:
 
 
 def test_reads_that_arrive_together_are_few_statements(own_url: str) -> None:
-    with carts.running_client(carts.settings_for(own_url)) as client:
+    with statements.noted() as sent, carts.running_client(carts.settings_for(own_url)) as client:
         shoppers = [carts.new_shopper(client) for _ in range(40)]
         for number, shopper in enumerate(shoppers[:20], 1):
             shopper.add(quantity=number)
-        statements: list[str] = []
-        engine = _service(client).carts._database.engine  # type: ignore[attr-defined]  # noqa: SLF001 - counting
-        event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+        sent.clear()
         answers = _together(client, [shopper.customer_id for shopper in shoppers])
-        executed = [statement for statement in statements if statement.startswith("EXECUTE")]
+        executed = [statement for statement in sent if statement.startswith("EXECUTE")]
     assert len(executed) == 3
     for number, (shopper, answer) in enumerate(zip(shoppers, answers, strict=True), 1):
         document = str(getattr(answer, "document", answer))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from app.db.connections import Database
+from app.db.statements import Statement
 from app.errors import AnswerLost, ConnectionLost, DatabaseFailed
 from tests.support import carts
 
@@ -28,12 +29,28 @@ def _note(database: Database, *notes: str) -> None:
 
 
 _END = "SELECT pg_terminate_backend(pg_backend_pid())"
+_END_PLANNED = Statement(
+    "test_end", ("integer",), "SELECT pg_terminate_backend(pg_backend_pid() + $1)"
+)
+_NOTE = Statement("test_note", ("text",), "INSERT INTO notes VALUES ($1) RETURNING note")
 
 
 def _ended(database: Database) -> None:
     """End the session of this thread, as an administrator would."""
     with database.connection() as connection:
         connection.exec_driver_sql(_END)
+
+
+def _ended_by_a_plan(database: Database) -> None:
+    """End it by a statement that SQLAlchemy does not see."""
+    with database.connection() as connection:
+        _END_PLANNED.run(connection, 0)
+
+
+def _ended_by_a_plan_in_transaction(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.exec_driver_sql("INSERT INTO notes VALUES ('lost')")
+        _END_PLANNED.run(connection, 0)
 
 
 def _ended_in_transaction(database: Database) -> None:
@@ -95,8 +112,22 @@ def test_transaction_happens_whole_or_not_at_all(database: Database, own_url: st
     assert _notes(own_url) == ["a", "b", "d"]
 
 
+def test_refusal_of_a_planned_statement_names_the_rule_and_no_value(database: Database) -> None:
+    with pytest.raises(DatabaseFailed) as refused, database.connection() as connection:
+        _NOTE.run(connection, "")
+    assert str(refused.value) == "CheckViolation 23514 notes_note_check"
+    with database.connection() as connection:
+        assert _NOTE.row(connection, "a") == ("a",)
+
+
 @pytest.mark.parametrize(
-    "end", [_ended_in_transaction, _cut_in_transaction, _ended_between_two_uses_in_a_transaction]
+    "end",
+    [
+        _ended_in_transaction,
+        _ended_by_a_plan_in_transaction,
+        _cut_in_transaction,
+        _ended_between_two_uses_in_a_transaction,
+    ],
 )
 def test_end_before_anything_could_be_committed_says_so(
     database: Database, own_url: str, end: Callable[[Database], None]
@@ -117,7 +148,7 @@ def test_use_inside_a_transaction_belongs_to_it(database: Database, own_url: str
     assert database.checked_out() == 0
 
 
-@pytest.mark.parametrize("end", [_ended, _cut])
+@pytest.mark.parametrize("end", [_ended, _ended_by_a_plan, _cut])
 def test_end_under_a_statement_says_that_it_may_have_happened(
     database: Database, end: Callable[[Database], None]
 ) -> None:

@@ -16,7 +16,7 @@ def test_answers_are_the_same_with_and_without_plans(
     database = Database(chosen)
     for number in range(3):
         with database.connection() as connection:
-            assert _SUM.run(connection, number, ["a'b%s", "\\"]).scalar_one() == number + 2
+            assert _SUM.row(connection, number, ["a'b%s", "\\"]) == (number + 2,)
     with database.connection() as connection:
         rows = connection.exec_driver_sql("SELECT name FROM pg_prepared_statements").all()
         assert [name for (name,) in rows] == (["test_sum"] if are_prepared else [])
@@ -33,7 +33,7 @@ def test_statement_that_cannot_be_planned_spoils_no_other(migrated_url: str) -> 
         ):
             broken.run(connection, 1)
         with database.connection() as connection:
-            assert _SUM.run(connection, 1, []).scalar_one() == 1
+            assert _SUM.row(connection, 1, []) == (1,)
     database.close()
 
 
