@@ -24,12 +24,16 @@ $(READY): requirements/dev.lock pyproject.toml
 .PHONY: venv
 venv: $(READY) ## The virtual environment with everything pinned
 
+.PHONY: root
+root:
+	@PYTHONPATH=dev $(PYTHON) -m carthub_dev.privileges
+
 .PHONY: run
-run: $(READY) ## A real Kubernetes here, a CartService applied, the cart API answering; Ctrl-C removes it
+run: root $(READY) ## A real Kubernetes here, a CartService applied, the cart API answering; Ctrl-C removes it
 	@$(DEV) run
 
 .PHONY: up
-up: $(READY) ## The same in the background
+up: root $(READY) ## The same in the background
 	@$(DEV) up
 
 .PHONY: status

@@ -16,16 +16,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from carthub_dev import demonstration, paths, platform, report, rotation, session
+from carthub_dev import demonstration, paths, platform, privileges, report, rotation, session
 from carthub_dev import ledger as ledgers
 from carthub_dev.cluster import MAX_NODES
 from carthub_dev.errors import InstanceInUse, PlatformError
 from carthub_dev.steps import Shown
-
-WAY_OUT = (
-    "the embedded platform needs root on Linux: use `sudo make run`, or a cluster you have: "
-    "KUBECONFIG=... kubectl apply -f crds/ && kubectl apply -k deploy/operator"
-)
 
 _PREFERRED_PORT = 8000
 _STEPS = platform.STEPS + demonstration.STEPS
@@ -63,7 +58,7 @@ def run(
 ) -> None:
     """Start everything, show a first cart, stay until Ctrl-C, then remove everything."""
     with _told():
-        _refuse_without_root()
+        privileges.refuse_without_root()
         shown = Shown(_STEPS)
         try:
             with session.session(
@@ -83,7 +78,7 @@ def run(
 def up(nodes: Nodes = 1, instance: Instance = session.DEFAULT) -> None:
     """Do the same in the background; `down` removes it."""
     with _told():
-        _refuse_without_root()
+        privileges.refuse_without_root()
         if session.read_state(instance):
             show = session.command("status", instance)
             print(f"Instance {instance} is up already; `{show}` shows where.")
@@ -202,11 +197,6 @@ def _follow(log: Path, background: "subprocess.Popen[bytes]") -> None:
             if code is not None:
                 raise PlatformError(f"the background process ended with {code}; see {log}")
             time.sleep(0.1)
-
-
-def _refuse_without_root() -> None:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        raise PlatformError(WAY_OUT)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ PlatformError
 ├── ToolMissing       a binary that cannot be found or built; the message says what to do
 ├── BuildFailed       `go build` ended with an error
 ├── UnusableFolder    a folder cannot be made or written; the message says what moves it
+├── NotPermitted      nodes need root on Linux; the message names the way out
 ├── LimitReached      this machine allows too little of something; the message says what raises it
 ├── InstanceInUse     another living process owns the ledger of that name
 ├── CleanupFailed     something recorded could not be removed; it stays in the ledger
@@ -26,6 +27,10 @@ class BuildFailed(PlatformError):
 
 class UnusableFolder(PlatformError):
     """A folder of the platform cannot be made or written."""
+
+
+class NotPermitted(PlatformError):
+    """This user, or this system, cannot start nodes."""
 
 
 class LimitReached(PlatformError):

@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,30 @@ def test_without_root_one_sentence_names_the_way_out(
     assert done.stderr.startswith("carthub: the embedded platform needs root on Linux")
     assert "sudo make run" in done.stderr
     assert "kubectl apply -k deploy/operator" in done.stderr
+
+
+def test_make_asks_before_it_sets_anything_up_and_needs_only_python() -> None:
+    root = Path(__file__).parents[2]
+    planned = subprocess.run(
+        ["make", "--dry-run", "READY=not-there", "run"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert 0 < planned.index("-m carthub_dev.privileges") < planned.index("-m venv")
+
+    program = "import os, runpy; os.geteuid = lambda: 1000; runpy.run_module({!r}, run_name={!r})"
+    asked = subprocess.run(
+        # -S: without what is installed.
+        [sys.executable, "-S", "-c", program.format("carthub_dev.privileges", "__main__")],
+        env={**os.environ, "PYTHONPATH": str(root / "dev")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 1
+    assert asked.stderr.startswith("carthub: the embedded platform needs root on Linux")
 
 
 def test_elsewhere_than_on_linux_the_same_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
