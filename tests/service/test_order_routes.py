@@ -9,6 +9,7 @@ from tests.support import carts
 from tests.support.carts import Shopper, problem_of
 
 ORDERS = "/api/v1/orders"
+NO_ID = "0" * 32
 
 
 def _cursor(text: str) -> str:
@@ -73,7 +74,16 @@ def test_a_customer_sees_only_their_own(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     "cursor",
-    ["", "!", "abc", "\u00fc", _cursor("2026-01-01T00:00:00 x"), _cursor(f"2026-01-01 {'0' * 32}")],
+    [
+        "",
+        "!",
+        "abc",
+        "\u00fc",
+        _cursor("2026-01-01T00:00:00 x"),
+        _cursor(f"2026-01-01 {NO_ID}"),
+        # Python can say this, PostgreSQL cannot.
+        _cursor(f"2026-01-01T00:00:00+23:59 {NO_ID}"),
+    ],
 )
 def test_a_cursor_that_is_not_ours_is_refused(shopper: Shopper, cursor: str) -> None:
     answer = shopper.client.get(

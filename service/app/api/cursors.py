@@ -27,6 +27,7 @@ def parsed(cursor: str) -> OrderPlace:
         place = OrderPlace(created_at, str(uuid.UUID(order_id)))
     except (ValueError, binascii.Error, UnicodeError):
         raise Invalid("#/cursor", _RULE) from None
-    if created_at.tzinfo is None:
+    # Ours are in UTC; PostgreSQL refuses offsets that Python takes.
+    if created_at.utcoffset() != dt.timedelta(0):
         raise Invalid("#/cursor", _RULE)
     return place
