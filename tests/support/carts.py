@@ -1,6 +1,7 @@
 """Requests to the cart API, short enough to read in a test."""
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -19,6 +20,7 @@ from starlette.testclient import TestClient
 
 from app.main import create_app
 from app.settings import Settings
+from tests.support import markdown
 
 CARTS = "/api/v1/cart"
 ITEMS = f"{CARTS}/items"
@@ -94,12 +96,20 @@ def new_shopper(client: TestClient) -> Shopper:
     return Shopper(client, f"customer-{secrets.token_hex(8)}")
 
 
+@functools.cache
+def documented_statuses() -> dict[str, int]:
+    """Return the statuses by code that the guide names."""
+    rows = markdown.table("api.md", "### Error codes")
+    return {code.strip("`"): int(status) for code, status, *_ in rows}
+
+
 def problem_of(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     """Return a problem document, after checking that it is the one expected and complete."""
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()
     assert (answer.status_code, document["status"], document["code"]) == (status, status, code)
     assert document["type"] == f"urn:carthub:problem:{code}"
+    assert documented_statuses()[code] == status, "as in docs/api.md"
     for member in ("title", "detail", "instance", "trace_id"):
         assert document[member]
     return document

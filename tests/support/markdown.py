@@ -1,4 +1,4 @@
-"""The shell blocks of a documentation page, so that tests run what people copy."""
+"""What a documentation page says to people, so that tests run and compare it."""
 
 import pathlib
 import re
@@ -24,3 +24,11 @@ def commands(block: str) -> list[str]:
             found.append(pending)
             pending = ""
     return found
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading of `docs/<page>`, row by row."""
+    below = (DOCS / page).read_text().partition(f"\n{heading}\n")[2]
+    rows = re.findall(r"^\|(.*)\|$", below.partition("\n#")[0], re.MULTILINE)
+    # Without the names of the columns and the rule below them.
+    return [[cell.strip() for cell in row.split("|")] for row in rows[2:]]

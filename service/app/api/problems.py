@@ -18,7 +18,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "1"
 
-_TITLES = {
+TITLES = {
     "malformed-request": "This is not HTTP",
     "malformed-json": "The body is not JSON",
     "invalid-header": "A header is malformed",
@@ -91,7 +91,7 @@ def document(status: int, code: str, detail: str, instance: str) -> dict[str, An
     """Return the members that every problem document has."""
     return {
         "type": f"urn:carthub:problem:{code}",
-        "title": _TITLES.get(code, http.HTTPStatus(status).phrase),
+        "title": TITLES.get(code, http.HTTPStatus(status).phrase),
         "status": status,
         "detail": detail,
         "instance": instance,
