@@ -60,7 +60,7 @@ def test_error_codes_are_those_of_the_code() -> None:
 
 
 def test_settings_and_their_defaults_are_those_of_the_code() -> None:
-    listed = {}
+    listed: dict[str, str] = {}
     for names, defaults, _ in table(_PAGE, "## Settings"):
         variables = names.replace("`", "").split(", ")
         # An empty cell is the default of all of them.
