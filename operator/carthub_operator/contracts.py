@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from carthub_operator.api.resource import Key
-from carthub_operator.desired.facts import Manifest
+from carthub_operator.desired.facts import DatabaseCredentials, Manifest
 from carthub_operator.errors import ClusterUnavailable, SecretError
 from carthub_operator.kinds import Kind
 
@@ -105,6 +105,27 @@ class SecretSchedule(Protocol):
 
     def forget(self, key: Key) -> None:
         """Stop looking for this CartService."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """How a login at the database went: accepted, refused, or neither, where nobody knows.
+
+    `refusal` is the SQLSTATE; `max_connections` is what the server takes in all.
+    """
+
+    is_accepted: bool = False
+    refusal: str | None = None
+    max_connections: int | None = None
+
+
+class Logins(Protocol):
+    """Tries logins."""
+
+    def attempt(
+        self, credentials: DatabaseCredentials, *, ssl_mode: str, authority: str | None
+    ) -> Login:
+        """Return how it goes; `authority` is the PEM text that `verify-*` needs."""
 
 
 class Clock(Protocol):

@@ -4,7 +4,7 @@ Nothing here waits for AWS: the schedule does, and calls again when it knows mor
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from carthub_operator import credential_values, kinds
@@ -14,8 +14,14 @@ from carthub_operator.api.conditions import Reason
 from carthub_operator.api.database import ExistingSecret, SecretsManager
 from carthub_operator.api.durations import seconds
 from carthub_operator.api.resource import CartService, Key
-from carthub_operator.contracts import Clock, Cluster, SecretReference, SecretSchedule
-from carthub_operator.desired.facts import DatabaseCredentials, Manifest
+from carthub_operator.contracts import (
+    Clock,
+    Cluster,
+    Logins,
+    SecretReference,
+    SecretSchedule,
+)
+from carthub_operator.desired.facts import DatabaseCredentials, Manifest, ssl_mode
 from carthub_operator.errors import SecretError
 from carthub_operator.memories import Memories
 from carthub_operator.status.observation import SecretState
@@ -30,6 +36,8 @@ class Known:
 
     credentials: DatabaseCredentials | None
     state: SecretState
+    # What PostgreSQL takes in all, None while it was not asked.
+    server_connections: int | None = None
 
 
 @dataclass
@@ -40,6 +48,7 @@ class _Memory:
     # Of an existing Secret: when it was read, what was in it.
     read_at: float | None = None
     source: Manifest | None = None
+    server_connections: int | None = None
 
 
 class CredentialSources:
@@ -50,12 +59,14 @@ class CredentialSources:
         cluster: Cluster,
         schedule: SecretSchedule,
         *,
+        logins: Logins | None,
         allow_list: AllowList,
         default_region: str | None,
         clock: Clock,
     ) -> None:
         self._cluster = cluster
         self._schedule = schedule
+        self._logins = logins
         self._allow_list = allow_list
         self._default_region = default_region
         self._clock = clock
@@ -67,6 +78,8 @@ class CredentialSources:
         last_good = memory.credentials or credential_values.of_secret(live)
         try:
             known = self._current(resource, live, memory, last_good)
+            if known.credentials is not None and known.credentials != last_good:
+                self._try(resource, known.credentials, memory)
         except SecretError as error:
             kept = ""
             if last_good is not None:
@@ -76,7 +89,7 @@ class CredentialSources:
             )
             known = Known(last_good, state)
         memory.credentials = known.credentials
-        return known
+        return replace(known, server_connections=memory.server_connections)
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a CartService that is gone."""
@@ -101,6 +114,28 @@ class CredentialSources:
         if sources.existing_secret is not None:
             return self._from_secret(resource, sources.existing_secret, live, memory, last_good)
         raise SecretError(Reason.PENDING, "spec.database.credentials names no source")
+
+    def _try(
+        self, resource: CartService, credentials: DatabaseCredentials, memory: _Memory
+    ) -> None:
+        """Log in with what is new; raises SecretError where PostgreSQL refuses it."""
+        database = resource.spec.database
+        if self._logins is None or not database.credentials.check_login:
+            return
+        mode, authority = ssl_mode(resource), None
+        if mode.startswith("verify-") and database.ca is not None:
+            place = database.ca.config_map
+            found = self._cluster.get(kinds.CONFIG_MAP, resource.namespace, place.name) or {}
+            authority = (found.get("data") or {}).get(place.key)
+        login = self._logins.attempt(credentials, ssl_mode=mode, authority=authority)
+        if login.refusal is not None:
+            raise SecretError(
+                Reason.SECRET_REFUSED,
+                f"PostgreSQL at {credentials.host}:{credentials.port} refuses the user name and"
+                f" password of version {credentials.version_id} (SQLSTATE {login.refusal})"
+                f"{_hint(credentials)}",
+            )
+        memory.server_connections = login.max_connections or memory.server_connections
 
     def _from_aws(
         self,
@@ -180,6 +215,13 @@ class CredentialSources:
             now=self._clock.now(),
         )
         return Known(found, _synced(f"Version {found.version_id}"))
+
+
+def _hint(credentials: DatabaseCredentials) -> str:
+    for what, value in (("user name", credentials.username), ("password", credentials.password)):
+        if value != value.strip():
+            return f"; the {what} begins or ends with white space"
+    return ""
 
 
 def _synced(message: str) -> SecretState:

@@ -31,6 +31,7 @@ CART_SERVICE: Final = Kind(names.KIND, names.GROUP, names.VERSION, names.PLURAL)
 DEPLOYMENT: Final = Kind("Deployment", "apps", "v1", "deployments")
 JOB: Final = Kind("Job", "batch", "v1", "jobs")
 POD: Final = Kind("Pod", "", "v1", "pods")
+CONFIG_MAP: Final = Kind("ConfigMap", "", "v1", "configmaps")
 SECRET: Final = Kind("Secret", "", "v1", "secrets")
 LEASE: Final = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 EVENT: Final = Kind("Event", "events.k8s.io", "v1", "events")
@@ -52,4 +53,6 @@ SERVICE_MONITOR: Final = Kind("ServiceMonitor", "monitoring.coreos.com", "v1", "
 # Pods are children of children: watched for what they say, never written.
 WATCHED: Final = (CART_SERVICE, *WATCHED_CHILDREN, POD)
 
-BY_NAME: Final = {kind.name: kind for kind in (*WATCHED, SERVICE_MONITOR, SECRET, EVENT, LEASE)}
+BY_NAME: Final = {
+    kind.name: kind for kind in (*WATCHED, SERVICE_MONITOR, CONFIG_MAP, SECRET, EVENT, LEASE)
+}

@@ -17,6 +17,7 @@ from carthub_operator.edges.api_server import Timeouts
 from carthub_operator.edges.aws import AwsSecretsManager, default_region
 from carthub_operator.edges.clock import SystemClock
 from carthub_operator.edges.kubernetes import KubernetesCluster
+from carthub_operator.edges.postgresql import PostgresLogins
 from carthub_operator.errors import CarthubError, SecretError
 from carthub_operator.reconcile import Reconciler
 from carthub_operator.runtime.announcer import EventAnnouncer
@@ -24,6 +25,7 @@ from carthub_operator.runtime.cache import ObjectCache
 from carthub_operator.runtime.health import HealthServer
 from carthub_operator.runtime.known_kinds import KnownKinds
 from carthub_operator.runtime.leadership import Leadership, LeaseName
+from carthub_operator.runtime.login_checks import PATIENCE_SECONDS, LoginChecks
 from carthub_operator.runtime.logs import configure_logging
 from carthub_operator.runtime.metrics import Metrics
 from carthub_operator.runtime.resync import Resync
@@ -79,6 +81,7 @@ class Operator:
         credentials = CredentialSources(
             self._cluster,
             self._schedule,
+            logins=_logins() if chosen.check_logins else None,
             allow_list=AllowList(chosen.secret_allow_list),
             default_region=default_region(),
             clock=clock,
@@ -203,6 +206,10 @@ class Operator:
         if not self._watches.is_ready() or self._streams.count() < streams:
             return "not every kind is watched yet"
         return None
+
+
+def _logins() -> LoginChecks:
+    return LoginChecks(PostgresLogins(timeout_seconds=PATIENCE_SECONDS).attempt)
 
 
 def _always() -> None:

@@ -71,7 +71,12 @@ def of_children(
 def of_status(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[News]:
     """Return what is worth an Event between two statuses."""
     old, new = _conditions(before), _conditions(now)
-    return [*_of_secret(before, now), *_warnings(old, new), *_of_ready(old, new)]
+    return [
+        *_of_secret(before, now),
+        *_warnings(old, new),
+        *_advice(before, now),
+        *_of_ready(old, new),
+    ]
 
 
 def _warnings(
@@ -91,6 +96,14 @@ def _warnings(
         warned.add(condition["reason"])
         note = condition["message"][:_MAX_NOTE]
         yield News(is_warning=True, reason=condition["reason"], action="reconcile", note=note)
+
+
+def _advice(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[News]:
+    known = [one["reason"] for one in before.get("warnings") or ()]
+    for one in now.get("warnings") or ():
+        if one["reason"] not in known:
+            note = one["message"][:_MAX_NOTE]
+            yield News(is_warning=True, reason=one["reason"], action="reconcile", note=note)
 
 
 def _of_ready(

@@ -263,6 +263,7 @@ class Reconciler:
             secret=seen.known.state,
             credentials=credentials,
             migration=seen.migration,
+            server_connections=seen.known.server_connections,
             problem=problem,
             has_pending_changes=has_pending_changes,
         )

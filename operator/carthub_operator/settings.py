@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         " empty: this is the only one.",
     )
     lease_name: str = Field(default="carthub-operator", description="The name of that Lease.")
+    check_logins: bool = Field(
+        default=True,
+        description="Whether new credentials are tried before they are used; off where the"
+        " operator has no way to any database.",
+    )
     http_host: str = Field(
         default="0.0.0.0",  # noqa: S104 - probes and scrapes come from outside the pod
         description="Where /healthz, /readyz and /metrics are served.",

@@ -10,10 +10,11 @@ from carthub_operator import errors
 from carthub_operator.allow_list import AllowList
 from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import Key
+from carthub_operator.contracts import Login
 from carthub_operator.credentials import CredentialSources
 from carthub_operator.reconcile import Outcome, Reconciler
 from carthub_operator.runtime.known_kinds import KnownKinds
-from tests.support.fakes import FakeClock, FakeCluster, FakeSchedule, synced
+from tests.support.fakes import FakeClock, FakeCluster, FakeLogins, FakeSchedule, synced
 from tests.support.resources import IMAGE, UID, raw_cart_service
 
 KEY = Key("shopping-cart", "backend")
@@ -36,6 +37,7 @@ class World:
 
     def __init__(self) -> None:
         self.cluster, self.schedule, self.clock = FakeCluster(), FakeSchedule(), FakeClock()
+        self.logins = FakeLogins()
         raw = raw_cart_service()
         raw["metadata"] |= {"uid": UID, "generation": 1}
         raw["status"] = {"observedGeneration": -1}
@@ -47,6 +49,7 @@ class World:
         credentials = CredentialSources(
             self.cluster,
             self.schedule,
+            logins=self.logins,
             allow_list=AllowList(None),
             default_region=None,
             clock=self.clock,
@@ -209,6 +212,48 @@ def test_the_same_value_in_a_new_version_writes_nothing(settled: World) -> None:
     settled.reconcile()
 
     assert settled.cluster.writes == []
+
+
+def test_a_value_that_the_database_refuses_replaces_no_good_one(settled: World) -> None:
+    settled.schedule.version, settled.schedule.fields = "v2", {"username": "u", "password": "p "}
+    settled.logins.answer = Login(refusal="28P01")
+
+    outcome = settled.reconcile()
+
+    assert "apply Secret backend-db" not in settled.cluster.writes
+    told = {one["type"]: one for one in outcome.conditions}
+    assert told["SecretSynced"]["reason"] == "SecretRefused"
+    assert "28P01" in told["SecretSynced"]["message"]
+    assert "password begins or ends with white space" in told["SecretSynced"]["message"]
+    assert "version v1 goes on being used" in told["SecretSynced"]["message"]
+    assert settled.condition("DeploymentAvailable") == "True"
+
+    settled.logins.answer = Login(is_accepted=True)
+    settled.reconcile()
+    assert "apply Secret backend-db" in settled.cluster.writes
+
+
+def test_only_what_is_new_is_tried_at_the_database(settled: World) -> None:
+    settled.schedule.version = "v2"
+    for _ in range(3):
+        settled.clock.seconds += 100.0
+        settled.reconcile()
+    settled.start()
+    settled.reconcile()
+
+    assert settled.logins.attempts == ["v1"]
+
+
+def test_a_login_is_not_tried_where_the_spec_does_not_want_it(world: World) -> None:
+    live = world.cluster.find("CartService", "backend")
+    live["spec"]["database"]["credentials"]["checkLogin"] = False
+    world.set("CartService", "backend", spec=live["spec"])
+    world.logins.answer = Login(refusal="28P01")
+
+    world.reconcile()
+
+    assert world.logins.attempts == []
+    assert "create Secret backend-db" in world.cluster.writes
 
 
 def test_a_deleted_secret_at_aws_keeps_the_last_good_one(settled: World) -> None:
@@ -385,7 +430,7 @@ def test_a_failed_migration_is_told_with_its_last_words(world: World) -> None:
 
     told = {one["type"]: one["message"] for one in outcome.conditions}
     assert "relation carts is in use" in told["MigrationSucceeded"]
-    assert [one.reason for one in outcome.news] == ["MigrationFailed"]
+    assert [one.reason for one in outcome.news] == ["MigrationFailed", "NoAuthentication"]
     assert not [one for one in world.cluster.objects if one[0] == "Deployment"]
 
 

@@ -46,7 +46,11 @@ def test_a_resource_as_declared_is_ready() -> None:
     assert {c["observedGeneration"] for c in status["conditions"]} == {3}
     assert (status["replicas"], status["readyReplicas"]) == (2, 2)
     assert status["url"] == "http://backend-service.shopping-cart.svc"
-    assert status["database"] == {"secretVersionId": "v1", "secretChangedAt": NOW}
+    assert status["database"] == {
+        "maxConnections": 65,
+        "secretVersionId": "v1",
+        "secretChangedAt": NOW,
+    }
     assert _kstatus(status, 3) == "Current"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from carthub_operator import errors
 from carthub_operator.api import names
 from carthub_operator.api.resource import Key
-from carthub_operator.contracts import Reading, SecretReference
+from carthub_operator.contracts import Login, Reading, SecretReference
+from carthub_operator.desired.facts import DatabaseCredentials
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache
 
@@ -159,6 +160,24 @@ class FakeSchedule:
 
     def forget(self, key: Key) -> None:
         self.forgotten.append(key)
+
+
+class FakeLogins:
+    """A database that takes every login, until told otherwise."""
+
+    def __init__(self) -> None:
+        self.answer = Login(is_accepted=True, max_connections=100)
+        self.attempts: list[str] = []
+
+    def attempt(
+        self,
+        credentials: DatabaseCredentials,
+        *,
+        ssl_mode: str,  # noqa: ARG002 - a protocol
+        authority: str | None,  # noqa: ARG002 - a protocol
+    ) -> Login:
+        self.attempts.append(credentials.version_id)
+        return self.answer
 
 
 class FakeClock:

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     PENDING = "Pending"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a word, not a secret
     SECRET_MALFORMED = "SecretMalformed"  # noqa: S105 - a word, not a secret
+    SECRET_REFUSED = "SecretRefused"  # noqa: S105 - a word, not a secret
     SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105 - a word, not a secret
     SECRET_ACCESS_DENIED = "SecretAccessDenied"  # noqa: S105 - a word, not a secret
     SECRET_SOURCE_UNAVAILABLE = "SecretSourceUnavailable"  # noqa: S105 - a word, not a secret
@@ -61,6 +62,14 @@ class Reason(StrEnum):
     # AutoscalingReady
     SCALING = "Scaling"
     METRICS_UNAVAILABLE = "MetricsUnavailable"
+
+
+class Advice(StrEnum):
+    """Why something that works is warned of."""
+
+    NO_AUTHENTICATION = "NoAuthentication"
+    ISSUER_SHUT_OFF = "IssuerShutOff"
+    TOO_MANY_CONNECTIONS = "TooManyConnections"
 
 
 @dataclass(frozen=True)

@@ -218,10 +218,33 @@ def _status() -> dict[str, Any]:
             "selector": {**text, "description": "The label selector of the pods."},
             "image": {**text, "description": "The image that the Deployment runs."},
             "url": {**text, "description": "Where the API answers inside the cluster."},
+            "warnings": {
+                "type": "array",
+                "description": "What works, and may still not be what you want.",
+                "items": {
+                    "type": "object",
+                    "required": ["reason", "message"],
+                    "properties": {
+                        "reason": {**text, "description": "A word for it."},
+                        "message": {**text, "description": "What it is, and what to do."},
+                    },
+                },
+                "x-kubernetes-list-type": "atomic",
+            },
             "database": {
                 "type": "object",
-                "description": "The credentials in use.",
+                "description": "The credentials in use, and what the database is asked for.",
                 "properties": {
+                    "maxConnections": {
+                        **count,
+                        "description": "The most connections that the pods may open: those of"
+                        " a rollout and a migration with them.",
+                    },
+                    "serverMaxConnections": {
+                        **count,
+                        "description": "The most that PostgreSQL takes in all, as it said when a"
+                        " login was tried.",
+                    },
                     "secretVersionId": {**text, "description": "Their version at the source."},
                     "secretChangedAt": {
                         "type": "string",

@@ -131,6 +131,11 @@ class Credentials(Model):
     existing_secret: ExistingSecret | None = Field(
         None, description="A Secret of this namespace; followed when it changes."
     )
+    check_login: bool = Field(
+        True,
+        description="Whether a new value must be able to log in before it replaces a good one. A"
+        " database that the operator cannot reach is no refusal.",
+    )
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="has(self.secretsManager) != has(self.existingSecret)",

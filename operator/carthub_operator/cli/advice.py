@@ -32,6 +32,8 @@ BY_REASON: Final[Mapping[Reason, str]] = {
     " spec.database.credentials; the operator notices by itself.",
     Reason.SECRET_MALFORMED: "Correct the value of {secret} (a JSON object with username and"
     " password), or name its keys in `keys`; then `carthub sync {name} -n {namespace}`.",
+    Reason.SECRET_REFUSED: "Put the user name and password that the database takes into"
+    " {secret}, or set that password in the database; then `carthub sync {name} -n {namespace}`.",
     Reason.SECRET_NOT_ALLOWED: "Ask whoever runs the operator to add {secret} for namespace"
     " {namespace} to CARTHUB_SECRET_ALLOW_LIST.",
     Reason.SECRET_ACCESS_DENIED: "Allow the operator's role in AWS"

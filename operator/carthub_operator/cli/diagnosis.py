@@ -60,6 +60,8 @@ class Report:
     pods: Sequence[Part]
     last_event: str
     findings: Sequence[Finding] = field(default_factory=tuple)
+    # What works, and may still not be what somebody wants.
+    warnings: Sequence[str] = field(default_factory=tuple)
 
 
 def report(seen: Seen, *, now: dt.datetime) -> Report:
@@ -78,6 +80,7 @@ def report(seen: Seen, *, now: dt.datetime) -> Report:
         pods=tuple(_pod(one) for one in seen.pods),
         last_event=_last_event(seen.events),
         findings=tuple(_findings(seen, now)),
+        warnings=tuple(str(one["message"]) for one in status.get("warnings") or ()),
     )
 
 

@@ -97,6 +97,8 @@ def _print(found: Report) -> None:
         console.print(f"\n[bold]What is wrong[/]  {escape(_sentence(finding.what))}")
         if finding.what_to_do:
             console.print(f"[bold]What to do[/]     {escape(finding.what_to_do)}")
+    for warning in found.warnings:
+        console.print(f"\n[bold]Warning[/]        {escape(_sentence(warning))}")
 
 
 def _branch(tree: Tree, title: str, parts: Iterable[Part]) -> None:

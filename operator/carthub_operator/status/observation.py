@@ -31,6 +31,8 @@ class Observation:
     secret: SecretState
     credentials: DatabaseCredentials | None
     migration: Progress
+    # What PostgreSQL takes in all, None while it was not asked.
+    server_connections: int | None = None
     problem: errors.CarthubError | None = None
     # While suspended: whether carrying the spec out would change a child.
     has_pending_changes: bool = False

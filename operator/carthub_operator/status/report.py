@@ -7,10 +7,12 @@ from carthub_operator import errors
 from carthub_operator.api import names
 from carthub_operator.api.conditions import merged
 from carthub_operator.api.resource import CartService
+from carthub_operator.desired.connections import most_connections
 from carthub_operator.desired.service import url
 from carthub_operator.status.features import features
 from carthub_operator.status.observation import Observation
 from carthub_operator.status.verdict import of_problem, suspended, verdict
+from carthub_operator.status.warnings import warnings
 
 
 def status_for(resource: CartService, observation: Observation, *, now: str) -> dict[str, Any]:
@@ -66,9 +68,20 @@ def _figures(resource: CartService, seen: Observation) -> dict[str, Any]:
         figures["readyReplicas"] = live.get("readyReplicas", 0)
         containers = seen.deployment["spec"]["template"]["spec"]["containers"]
         figures["image"] = containers[0]["image"]
-    if seen.credentials is not None:
-        figures["database"] = {
-            "secretVersionId": seen.credentials.version_id,
-            "secretChangedAt": seen.credentials.changed_at,
-        }
+    figures["database"] = _database(resource, seen)
+    told = warnings(resource, server_connections=figures["database"].get("serverMaxConnections"))
+    if told:
+        figures["warnings"] = told
     return figures
+
+
+def _database(resource: CartService, seen: Observation) -> dict[str, Any]:
+    database: dict[str, Any] = {"maxConnections": most_connections(resource)}
+    # Asked with new credentials only; after a restart what was told before still holds.
+    before = resource.status.get("database", {}).get("serverMaxConnections")
+    if server_connections := seen.server_connections or before:
+        database["serverMaxConnections"] = server_connections
+    if seen.credentials is not None:
+        database["secretVersionId"] = seen.credentials.version_id
+        database["secretChangedAt"] = seen.credentials.changed_at
+    return database

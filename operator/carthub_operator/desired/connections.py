@@ -1,0 +1,31 @@
+"""How many connections to PostgreSQL a CartService may open at most."""
+
+from typing import Final
+
+from carthub_operator.api import names
+from carthub_operator.api.resource import CartService
+
+# Threads of a pod that hold a connection each, where DB_POOL_SIZE does not say otherwise.
+DEFAULT_THREADS: Final = 4
+# A rollout has one pod more for a while, and a migration one connection.
+SURGE_PODS: Final = 1
+MIGRATIONS: Final = 1
+
+
+def most_pods(resource: CartService) -> int:
+    """Return how many pods there are at most, those of a rollout with them."""
+    scaling = resource.spec.autoscaling
+    return (scaling.max_replicas if scaling.enabled else resource.spec.replicas) + SURGE_PODS
+
+
+def threads(resource: CartService) -> int:
+    """Return how many connections a pod opens."""
+    for variable in resource.spec.env:
+        if variable.name == names.ENV_DB_POOL_SIZE and (variable.value or "").isdecimal():
+            return int(variable.value or 0)
+    return DEFAULT_THREADS
+
+
+def most_connections(resource: CartService) -> int:
+    """Return how many connections there are at most."""
+    return most_pods(resource) * threads(resource) + MIGRATIONS

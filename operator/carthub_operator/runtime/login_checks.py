@@ -1,0 +1,113 @@
+"""Logins that are tried before new credentials replace good ones, within bounds.
+
+An answer counts for all CartServices with the same credentials. A database that does not answer
+holds up nobody for longer than a moment, and is then left alone for a while.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from carthub_operator.contracts import Login
+from carthub_operator.desired.facts import DatabaseCredentials
+
+_UNKNOWN = Login()
+# How long a pass waits; the attempt itself may go on in its own thread.
+PATIENCE_SECONDS = 3.0
+_ACCEPTED_SECONDS = 300.0
+# The password may be set a moment after the secret.
+_REFUSED_SECONDS = 5.0
+_UNANSWERED_SECONDS = 60.0
+_MOST_REMEMBERED = 1000
+_MOST_AT_A_TIME = 4
+
+
+class Attempt(Protocol):
+    """Logs in and out again."""
+
+    def __call__(
+        self, credentials: DatabaseCredentials, *, ssl_mode: str, authority: str | None
+    ) -> Login:
+        """Return how it went."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    credentials: DatabaseCredentials
+    ssl_mode: str
+    authority: str | None
+
+
+class LoginChecks:
+    """Answers whether PostgreSQL takes credentials; safe to use from several threads."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._attempt = attempt
+        self._monotonic = monotonic
+        self._patience_seconds = patience_seconds
+        self._lock = threading.Lock()
+        self._slots = threading.BoundedSemaphore(_MOST_AT_A_TIME)
+        self._answers: OrderedDict[_Question, tuple[Login, float]] = OrderedDict()
+        # Databases that did not answer, and until when they are left alone.
+        self._silent: dict[tuple[str, int], float] = {}
+
+    def attempt(
+        self, credentials: DatabaseCredentials, *, ssl_mode: str, authority: str | None
+    ) -> Login:
+        """Return how a login with these credentials goes, at most a moment later."""
+        same = replace(credentials, version_id="", changed_at="")
+        question = _Question(same, ssl_mode, authority)
+        place = (credentials.host, credentials.port)
+        now = self._monotonic()
+        with self._lock:
+            login, until = self._answers.get(question, (_UNKNOWN, 0.0))
+            if now < until:
+                return login
+            if now < self._silent.get(place, 0.0):
+                return _UNKNOWN
+        return self._asked(question, place)
+
+    def _asked(self, question: _Question, place: tuple[str, int]) -> Login:
+        if not self._slots.acquire(blocking=False):
+            return _UNKNOWN
+        answers: list[Login] = []
+
+        def ask() -> None:
+            try:
+                answers.append(
+                    self._attempt(
+                        question.credentials,
+                        ssl_mode=question.ssl_mode,
+                        authority=question.authority,
+                    )
+                )
+            finally:
+                self._slots.release()
+
+        asking = threading.Thread(target=ask, name="login-check", daemon=True)
+        asking.start()
+        asking.join(self._patience_seconds)
+        login = answers[0] if answers else _UNKNOWN
+        self._keep(question, place, login)
+        return login
+
+    def _keep(self, question: _Question, place: tuple[str, int], login: Login) -> None:
+        now = self._monotonic()
+        with self._lock:
+            if not login.is_accepted and login.refusal is None:
+                self._silent[place] = now + _UNANSWERED_SECONDS
+                return
+            self._silent.pop(place, None)
+            lasts = _ACCEPTED_SECONDS if login.is_accepted else _REFUSED_SECONDS
+            self._answers[question] = (login, now + lasts)
+            while len(self._answers) > _MOST_REMEMBERED:
+                self._answers.popitem(last=False)
