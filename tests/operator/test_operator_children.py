@@ -65,7 +65,7 @@ def test_what_makes_a_child_illegal_beside_ours_goes(ready: LiveCart) -> None:
     def ports() -> list[int]:
         return [port["port"] for port in ready.child("Service")["spec"]["ports"]]
 
-    ready.eventually(lambda: ports() == [80], what="our port alone")
+    ready.eventually(lambda: ports() == [80, 9090], what="our ports alone")
     ready.wait_ready()
 
 
@@ -75,7 +75,7 @@ def test_what_somebody_adds_beside_ours_stays(ready: LiveCart, operator: Operato
 
     settle(operator)
 
-    assert [port["port"] for port in ready.child("Service")["spec"]["ports"]] == [80, 81]
+    assert [port["port"] for port in ready.child("Service")["spec"]["ports"]] == [80, 9090, 81]
 
 
 def test_an_edited_secret_is_set_back_at_the_refresh(ready: LiveCart) -> None:
