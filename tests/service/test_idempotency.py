@@ -151,16 +151,6 @@ def test_a_key_that_is_none_is_refused(shopper: Shopper, key: str) -> None:
     assert shopper.cart()["item_count"] == 0
 
 
-def test_one_key_sent_twenty_times_at_once_has_one_effect(shopper: Shopper) -> None:
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: shopper.add(quantity=2, headers=KEY), range(20)))
-
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
-    assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
-    assert shopper.cart()["item_count"] == 2
-
-
 def test_a_request_waits_for_the_first_and_then_gives_way(migrated_url: str) -> None:
     settings = carts.settings_for(migrated_url, idempotency_wait_seconds=0.2)
     with carts.running_client(settings) as client, ThreadPoolExecutor(1) as pool:

@@ -1,6 +1,5 @@
 """Merging one customer's cart into another's."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,7 +7,6 @@ from starlette.testclient import TestClient
 
 from tests.support import carts
 from tests.support.carts import Shopper, problem_of
-from tests.support.sizes import size
 
 if TYPE_CHECKING:
     import httpx2
@@ -157,28 +155,3 @@ def test_a_strategy_that_is_none_is_refused(shopper: Shopper, guest: Shopper) ->
     problem = problem_of(_merge(shopper, guest, strategy="best"), 422, "validation-failed")
 
     assert problem["errors"][0]["pointer"] == "#/strategy"
-
-
-@pytest.mark.faults
-def test_opposite_merges_neither_lock_each_other_nor_lose_a_piece(migrated_url: str) -> None:
-    rounds = size(short=40, full=1000)
-    with carts.running_client(carts.settings_for(migrated_url)) as client:
-        one, other = carts.new_shopper(client), carts.new_shopper(client)
-        added = 0
-        with ThreadPoolExecutor(4) as pool:
-            for _ in range(rounds):
-                jobs = [
-                    pool.submit(_merge, one, other),
-                    pool.submit(_merge, other, one),
-                    pool.submit(one.add, "mug"),
-                    pool.submit(other.add, "mug"),
-                ]
-                answers = [job.result() for job in jobs]
-                assert {answer.status_code for answer in answers} <= {200, 201, 409}
-                added += sum(answer.status_code == 201 for answer in answers)
-                if added > 900:
-                    break
-
-        found = one.cart()["item_count"] + other.cart()["item_count"]
-        print(f"{rounds} rounds of opposite merges: {found} of {added} pieces")  # noqa: T201
-        assert found == added
