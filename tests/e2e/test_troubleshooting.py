@@ -19,6 +19,7 @@ with engine.connect() as conn:
 # What each command must show; `logs -f` never ends, so it is ended once it has shown this.
 EXPECTED = {
     "kubectl describe cartservice": "Ready",
+    "carthub status": "Ready",
     "kubectl get pods": "backend-deployment-",
     "kubectl logs -f": '"event"',
     "kubectl get service": "80/TCP",

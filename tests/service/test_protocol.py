@@ -134,7 +134,8 @@ def test_chunks_without_end_behind_an_answer_are_cut(server: Server) -> None:
     head = b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     parts = itertools.chain([head], itertools.repeat(b"3e8\r\n" + b"x" * 1000 + b"\r\n"))
     answer = server.talk(*itertools.islice(parts, 100_000))
-    assert answer.statuses == [200]
+    # The answer, or the limit on the body: on a busy machine the limit may be met before it.
+    assert answer.statuses in ([200], [413])
     assert answer.seconds < _IN_TIME
 
 

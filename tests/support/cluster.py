@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sysconfig
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,6 +12,9 @@ from typing import Any, TypeVar
 from carthub_dev.toolchain import kubectl
 
 T = TypeVar("T")
+
+# Where this environment's own commands are, `carthub` among them.
+_SCRIPTS = sysconfig.get_path("scripts")
 
 
 def eventually(
@@ -32,13 +36,13 @@ def eventually(
 
 
 class Cluster:
-    """kubectl against one kubeconfig."""
+    """kubectl, and carthub, against one kubeconfig."""
 
     def __init__(self, kubeconfig: pathlib.Path) -> None:
         self.environment = {
             **os.environ,
             "KUBECONFIG": str(kubeconfig),
-            "PATH": f"{kubectl().parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join([str(kubectl().parent), _SCRIPTS, os.environ["PATH"]]),
         }
 
     def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -18,9 +18,10 @@ class Terminal:
 
     def __init__(self, command: str, *, env: dict[str, str]) -> None:
         self._primary, secondary = pty.openpty()
-        # The terminal is the command's own: its keys become signals, its end a hangup.
+        # The terminal is the command's own: its keys become signals, its end a hangup. Who was
+        # started in the background, as CI may be, ignores them, and so would the command.
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", "sh", "-c", command],
+            ["env", "--default-signal", "setsid", "--ctty", "sh", "-c", command],
             stdin=secondary,
             stdout=secondary,
             stderr=secondary,
