@@ -23,6 +23,7 @@ from app import telemetry
 from app.api import problems
 from app.api.middleware import CUT_STATE
 from app.connections import Connections
+from app.one_write import OneWrite
 from app.settings import Settings
 from app.telemetry import Metrics
 
@@ -138,6 +139,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._ends_at = self._now + self._body_seconds
         self._body_bytes = 0
         super().on_headers_complete()
+        if self.cycle.scope["method"] != "HEAD":
+            self.cycle.transport = OneWrite(self.cycle.transport)  # type: ignore[assignment] # all it uses
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""

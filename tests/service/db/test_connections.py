@@ -169,7 +169,7 @@ def test_connections_that_ended_while_they_rested_cost_nothing(
         shopper = carts.new_shopper(client)
         assert shopper.add().status_code == 201
         carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_overflow") == 0)
-        assert _end_sessions(database_server, "carthub_app", own_url.rpartition("/")[2]) == 4
+        assert _end_sessions(database_server, "carthub_app", own_url.rpartition("/")[2]) == 8
         assert [shopper.add().status_code for _ in range(5)] == [201] * 5
 
 

@@ -20,6 +20,10 @@ from tests.support.sizes import size
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
+_END_ONE = (
+    "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE usename = %s"
+    " ORDER BY state = 'active' DESC, random() LIMIT 1) AS busy"
+)
 
 
 def _environment(url: str, **chosen: str) -> dict[str, str]:
@@ -49,7 +53,7 @@ def _recovered(crowd: Crowd, since: float) -> float:
 
 def test_crash_costs_an_idle_service_nothing(own_server: DatabaseServer, tmp_path: Path) -> None:
     with carts.served(_environment(own_server.url), tmp_path) as port:
-        carts.wait_until(lambda: _sessions(own_server) >= 4)
+        carts.wait_until(lambda: _sessions(own_server) >= 8)
         own_server.stop("immediate")
         own_server.start()
         with Crowd(port, customers=4) as crowd:
@@ -79,7 +83,7 @@ def test_crash_under_load_costs_adds_without_a_key_at_most(
     _check_that_only_adds_without_a_key_fail(crowd)
 
 
-def test_killed_sessions_cost_adds_without_a_key_at_most(
+def test_session_killed_every_100_ms_costs_adds_without_a_key_at_most(
     own_server: DatabaseServer, tmp_path: Path
 ) -> None:
     with carts.served(_environment(own_server.url), tmp_path) as port:
@@ -87,11 +91,11 @@ def test_killed_sessions_cost_adds_without_a_key_at_most(
             killed = 0
             until = time.monotonic() + size(short=4, full=120)
             while time.monotonic() < until:
-                killed += len(own_server.execute(_END, [APP]))
+                killed += len(own_server.execute(_END_ONE, [APP]))
                 time.sleep(0.1)
         crowd.check_sums()
     print(f"{killed} sessions killed: {crowd.summary()}")  # noqa: T201 - the figure of the run
-    assert killed > 20
+    assert killed > 10
     _check_that_only_adds_without_a_key_fail(crowd)
 
 
@@ -154,8 +158,8 @@ def test_without_a_free_session_requests_are_refused_at_once(
     )
     assert len(refused) == len(crowd.failed)
     assert longest < 2
-    # Four threads that pause longer and longer, up to half a second.
-    assert tries / seconds < 40
+    # Eight threads that pause longer and longer, up to half a second.
+    assert tries / seconds < 60
 
 
 def test_database_that_swallows_everything_holds_no_request_beyond_its_deadline(
