@@ -17,11 +17,16 @@ from carthub_dev.ledger import Ledger
 NODE = ("iproute2", "iptables", "runc", "util-linux")
 IMAGES = ("buildah", "mmdebstrap")
 DATABASE = ("postgresql",)
+# Tests only: they look at the API's documentation.
+BROWSER = ("chromium", "chromium-driver")
 
+_OWN_CLUSTER = "use a cluster you have (KUBECONFIG=... kubectl apply -k deploy/operator)"
 NEVER_INSTALL = "CARTHUB_NO_INSTALL"
 
 _PROGRAMS = {
     "buildah": "buildah",
+    "chromium": "chromium",
+    "chromium-driver": "chromedriver",
     "iproute2": "ip",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
@@ -39,10 +44,12 @@ def ensure(
     *,
     ledger: Ledger,
     say: Callable[[str], None] = print,
+    otherwise: str = _OWN_CLUSTER,
 ) -> list[str]:
     """Install the packages that are missing and return their names.
 
-    `reason` completes "needed ...", as in "to build images". Raises ToolMissing where it may
+    `reason` completes "needed ...", as in "to build images", and `otherwise` says how to do
+    without beside installing them another way. Raises ToolMissing where it may
     not or cannot install them.
     """
     missing = [package for package in packages if not is_present(package)]
@@ -50,8 +57,7 @@ def ensure(
         return []
     names = " ".join(missing)
     without = (
-        f"To do without: install them another way, or use a cluster you have "
-        f"(KUBECONFIG=... kubectl apply -k deploy/operator). {NEVER_INSTALL}=1 stops here."
+        f"To do without: install them another way, or {otherwise}. {NEVER_INSTALL}=1 stops here."
     )
     if os.environ.get(NEVER_INSTALL):
         raise ToolMissing(f"{names}: missing, needed {reason}, and {NEVER_INSTALL} is set")
