@@ -53,6 +53,8 @@ def create_app(given: settings.Settings | None = None) -> FastAPI:
         redoc_url=None,
         # A path with a slash too many is not there: a redirect would name the wrong host or scheme.
         redirect_slashes=False,
+        # Names that clients made from the document can have.
+        generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan(given),
     )
     documentation.register(application)

@@ -59,6 +59,8 @@ def _service(request: Request) -> Service:
 
 
 RunningService = Annotated[Service, Depends(_service)]
-CustomerId = Annotated[Identifier, Path(description="The customer whose cart it is")]
-ProductId = Annotated[Identifier, Path(description="The product in the cart")]
+CustomerId = Annotated[
+    Identifier, Path(description="The customer whose cart it is", examples=["c-1"])
+]
+ProductId = Annotated[Identifier, Path(description="The product in the cart", examples=["mug"])]
 IfMatch = Annotated[list[str] | None, Depends(requests.if_match)]

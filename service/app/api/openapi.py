@@ -14,6 +14,17 @@ _REF = "#/components/schemas/{model}"
 _PROBLEM_CONTENT = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
 _CHALLENGE = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"}}
+_TAG = r'(W/)?"[!#-~]*"'
+_TAGS_SCHEMA = {
+    "type": "string",
+    "anyOf": [{"const": "*"}, {"pattern": rf"^{_TAG}( *, *{_TAG})*$"}],
+    "examples": ['"empty"'],
+}
+_KEY_SCHEMA = {
+    "type": "string",
+    "pattern": r'^([!#-~]{1,255}|"([ !#-\[\]-~]|\\["\\]){1,255}")$',
+    "examples": ['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
+}
 _SECURITY_SCHEMES = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 CART_HEADERS = {
     "ETag": {
@@ -96,15 +107,19 @@ def _complete(operation: dict[str, Any]) -> None:
         _declare(operation, 504)
     if "412" in operation["responses"]:
         operation.setdefault("parameters", []).append(
-            _header("If-Match", "Write only to this version of the cart")
+            _header("If-Match", "Write only to this version of the cart", _TAGS_SCHEMA)
         )
     if any(_replays(answer) for answer in operation["responses"].values()):
         operation.setdefault("parameters", []).append(
-            _header("Idempotency-Key", "The same key again has the same answer, and one effect")
+            _header(
+                "Idempotency-Key",
+                "The same key again has the same answer, and one effect",
+                _KEY_SCHEMA,
+            )
         )
     if "304" in operation["responses"]:
         operation.setdefault("parameters", []).append(
-            _header("If-None-Match", "Answer 304 to this version of the cart")
+            _header("If-None-Match", "Answer 304 to this version of the cart", _TAGS_SCHEMA)
         )
 
 
@@ -113,11 +128,11 @@ def _replays(answer: Mapping[str, Any]) -> bool:
     return REPLAYED.keys() <= headers.keys()
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
+def _header(name: str, description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "in": "header",
         "required": False,
         "description": description,
-        "schema": {"type": "string"},
+        "schema": schema,
     }

@@ -243,10 +243,11 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 def _methods_at(app: FastAPI, path: str) -> list[str]:
     # The router itself names the methods of the first route that matches only.
-    methods = {
-        method.upper()
-        for template, operations in app.openapi()["paths"].items()
-        if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)), path)
-        for method in operations
-    }
-    return sorted(methods)
+    paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
+    templates = [path] if path in paths else [found for found in paths if _is_of(found, path)]
+    return sorted({method.upper() for template in templates for method in paths[template]})
+
+
+def _is_of(template: str, path: str) -> bool:
+    pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
+    return re.fullmatch(pattern, path) is not None

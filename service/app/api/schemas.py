@@ -19,17 +19,28 @@ from pydantic import (
     model_validator,
 )
 
-from app.cart import rules
+from app.cart import currencies, rules
 from app.cart.service import MergeStrategy
 
+# What strings the rules below take, as patterns; numbers have the same bounds.
 _AMOUNT_SCHEMA = {
     "anyOf": [
-        {"type": "string", "pattern": r"^[0-9]{1,24}(\.[0-9]{1,24})?$"},
-        {"type": "number", "minimum": 0},
+        {"type": "string", "pattern": r"^0{0,3}[0-9]{1,21}(\.[0-9]{1,24})?$"},
+        {"type": "number", "minimum": 0, "exclusiveMaximum": 10**21},
     ],
     "description": "Decimal amount; never rounded on its way",
     "examples": ["19.99"],
 }
+_UNIT_PRICE_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^0{0,14}[0-9]{1,10}(\.[0-9]{1,3}0{0,21})?$"},
+        {"type": "number", "minimum": 0, "exclusiveMaximum": 10**10, "multipleOf": 0.001},
+    ],
+    "description": "Decimal amount, with no more decimals than the currency has",
+    "examples": ["19.99"],
+}
+_MAX_NAME_LENGTH = 256
+
 # Strings that a client reads: always with the currency's decimals.
 Money = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$", examples=["19.99"])]
 Amount = Annotated[Decimal, BeforeValidator(rules.parsed_money), WithJsonSchema(_AMOUNT_SCHEMA)]
@@ -37,12 +48,12 @@ UnitPrice = Annotated[
     Decimal,
     BeforeValidator(rules.parsed_money),
     AfterValidator(rules.checked_unit_price),
-    WithJsonSchema({**_AMOUNT_SCHEMA, "description": f"At most {rules.MAX_UNIT_PRICE}"}),
+    WithJsonSchema(_UNIT_PRICE_SCHEMA),
 ]
 Currency = Annotated[
     str,
     AfterValidator(rules.checked_currency),
-    Field(pattern="^[A-Z]{3}$", description="ISO 4217", examples=["EUR"]),
+    WithJsonSchema({"type": "string", "enum": currencies.SUPPORTED, "examples": ["EUR"]}),
 ]
 Identifier = Annotated[
     str,
@@ -56,13 +67,27 @@ Identifier = Annotated[
         }
     ),
 ]
-Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(rules.checked_text)]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=_MAX_NAME_LENGTH),
+    AfterValidator(rules.checked_text),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": _MAX_NAME_LENGTH,
+            "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$",
+        }
+    ),
+]
 Quantity = Annotated[
     StrictInt,
+    BeforeValidator(rules.whole_number),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 999, "examples": [1]}),
 ]
 SetQuantityOfLine = Annotated[
     StrictInt,
+    BeforeValidator(rules.whole_number),
     Field(ge=0, description="0 removes the line"),
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 999, "examples": [1]}),
 ]
@@ -77,9 +102,9 @@ class _Request(BaseModel):
 class AddItem(_Request):
     """Pieces of a product for a customer's cart."""
 
-    customer_id: Identifier
-    product_id: Identifier
-    name: Name | None = None
+    customer_id: Identifier = Field(examples=["c-1"])
+    product_id: Identifier = Field(examples=["mug"])
+    name: Name | None = Field(default=None, examples=["Mug"])
     unit_price: UnitPrice
     currency: Currency | None = Field(
         default=None, description="The cart's own when absent; the first line needs it"
@@ -96,9 +121,9 @@ class SetQuantity(_Request):
 class SetLine(_Request):
     """What a line of the cart is to be."""
 
-    product_id: Identifier
+    product_id: Identifier = Field(examples=["mug"])
     quantity: SetQuantityOfLine
-    name: Name | None = Field(default=None, description="Left out: as it is")
+    name: Name | None = Field(default=None, description="Left out: as it is", examples=["Mug"])
     unit_price: UnitPrice | None = Field(
         default=None, description="Left out: as it is; a product not in the cart needs one"
     )
@@ -123,7 +148,7 @@ class SetItems(_Request):
 class Merge(_Request):
     """Whose cart to take over, and what becomes of products in both."""
 
-    source_customer_id: Identifier
+    source_customer_id: Identifier = Field(examples=["guest-7"])
     strategy: MergeStrategy = Field(
         default="sum",
         description="`sum` adds the quantities at this cart's price, `keep-target` leaves this"
@@ -137,7 +162,7 @@ class Merge(_Request):
 class Checkout(_Request):
     """Whose cart becomes an order, and the total that the customer saw."""
 
-    customer_id: Identifier
+    customer_id: Identifier = Field(examples=["c-1"])
     expected_total: Amount | None = None
 
 
@@ -228,8 +253,8 @@ class Problem(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     type: str = Field(examples=["urn:carthub:problem:cart-empty"])
-    title: str
-    status: int
+    title: str = Field(examples=["The cart is empty"])
+    status: int = Field(examples=[409])
     detail: str
     instance: str = Field(description="Path of the request")
     code: str = Field(description="Stable name of what is wrong", examples=["cart-empty"])

@@ -20,6 +20,10 @@ MAX_DECIMALS = 3
 _BY_CODE = {code: decimals for decimals, codes in _DECIMALS.items() for code in codes.split()}
 
 
+# Those whose prices can be kept.
+SUPPORTED = sorted(code for code, decimals in _BY_CODE.items() if decimals <= MAX_DECIMALS)
+
+
 def decimals_of(currency: str) -> int | None:
     """Return how many decimals the currency has, None for a code that ISO 4217 does not list."""
     return _BY_CODE.get(currency)

@@ -11,9 +11,11 @@ from app.errors import Invalid
 
 MAX_ID_LENGTH = 128
 MAX_UNIT_PRICE = Decimal("9999999999.999")
-MAX_TOTAL = Decimal("999999999999999999999.999")  # numeric(24,3)
-# What a string may have; PostgreSQL fails on numbers with many thousands.
-_MOST_DECIMALS = 24
+_TOO_LARGE = Decimal(10) ** 21  # totals are numeric(24,3)
+# Any double has fewer; PostgreSQL fails on numbers with many thousands.
+_MOST_DECIMALS = 1100
+
+_MOST_DIGITS = 10
 
 _MONEY = re.compile(r"[0-9]{1,24}(\.[0-9]{1,24})?", re.ASCII)
 # Control, surrogate: PostgreSQL cannot store the one, nor UTF-8 the other.
@@ -68,7 +70,7 @@ def parsed_money(value: object) -> Decimal:
 def _without_trailing_zeros(value: int | Decimal) -> Decimal:
     try:
         amount = Decimal(value)
-        if not amount.is_finite() or amount < 0 or amount > MAX_TOTAL:
+        if not amount.is_finite() or amount < 0 or amount >= _TOO_LARGE:
             raise ValueError("must be 0 or more, and at most 21 digits before the point")
     except InvalidOperation:
         raise ValueError("must be a finite amount") from None
@@ -82,6 +84,15 @@ def _without_trailing_zeros(value: int | Decimal) -> Decimal:
     if -exponent - dropped > _MOST_DECIMALS:
         raise ValueError(f"must have at most {_MOST_DECIMALS} decimals")
     return Decimal((0, digits[: len(digits) - dropped], exponent + dropped))
+
+
+def whole_number(value: object) -> object:
+    """Return a JSON number without a fraction as an integer, anything else as it is."""
+    # Not of any size: an integer with a million digits takes seconds to make.
+    if not isinstance(value, Decimal) or value.adjusted() >= _MOST_DIGITS:
+        return value
+    whole = value.to_integral_value()
+    return int(whole) if whole == value else value
 
 
 def decimals_in(amount: Decimal) -> int:

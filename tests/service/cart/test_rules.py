@@ -26,10 +26,22 @@ def test_float_is_never_money(number: float) -> None:
         rules.parsed_money(number)
 
 
-@pytest.mark.parametrize("number", ["1e-25", "1e-20000", "1e-999999999"])
-def test_smaller_than_any_price_is_refused(number: str) -> None:
-    with pytest.raises(ValueError, match="must have at most 24 decimals"):
+@pytest.mark.parametrize("number", ["1e-1101", "1e-20000", "1e-999999999"])
+def test_more_decimals_than_a_double_has_are_refused(number: str) -> None:
+    with pytest.raises(ValueError, match="must have at most 1100 decimals"):
         rules.parsed_money(Decimal(number))
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 5))
+def test_number_without_a_fraction_is_whole(number: int, zeros: int) -> None:
+    written = Decimal(f"{number}.{'0' * zeros}")
+    found = rules.whole_number(written)
+    assert (found, type(found)) == (number, int)
+
+
+@pytest.mark.parametrize("number", ["1.5", "0.1", "1e10", "1e400", "1e999999999", "1e-999999999"])
+def test_other_numbers_are_left_alone(number: str) -> None:
+    assert isinstance(rules.whole_number(Decimal(number)), Decimal)
 
 
 @pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity", "-1", "1e22", "1e999999999"])
