@@ -53,14 +53,14 @@ class Operator:
 
     def __init__(self, chosen: settings.Settings) -> None:
         self._settings = chosen
-        metrics = Metrics()
-        clock = SystemClock()
-        self._leadership = self._candidate(clock, metrics) if chosen.lease_namespace else None
+        self._metrics = Metrics()
+        self._clock = SystemClock()
+        self._leadership = self._candidate() if chosen.lease_namespace else None
         self._cluster = KubernetesCluster(
             os.environ.get("KUBECONFIG"),
             # The resync may list while all workers write.
             pool_size=chosen.workers + 1,
-            on_call=metrics.on_api_call,
+            on_call=self._metrics.on_api_call,
             check=self._leadership.check if self._leadership else _always,
         )
         self._known_kinds = KnownKinds(
@@ -69,80 +69,103 @@ class Operator:
             on_change=lambda: self._watches.restart(),  # noqa: PLW0108
         )
         self._cache = ObjectCache()
-        self._queue = WorkQueue()
-        metrics.observe_queue(
-            length=lambda: float(len(self._queue)), oldest=self._queue.oldest_seconds
-        )
+        self._queue = WorkQueue(on_taken=self._metrics.queue_wait_seconds.observe)
         self._schedule = AwsSecretSchedule(
-            AwsSecretsManager(on_call=metrics.on_aws_call, pool_size=_AWS_THREADS),
+            AwsSecretsManager(on_call=self._metrics.on_aws_call, pool_size=_AWS_THREADS),
             on_change=self._queue.add,
             on_failure=_log_failure,
         )
-        credentials = CredentialSources(
-            self._cluster,
-            self._schedule,
-            logins=_logins() if chosen.check_logins else None,
-            allow_list=AllowList(chosen.secret_allow_list),
-            default_region=default_region(),
-            clock=clock,
-        )
-        self._reconciler = Reconciler(
-            self._cluster, self._cache, credentials, known_kinds=self._known_kinds, clock=clock
-        )
+        self._reconciler = self._new_reconciler()
         self._workers = Workers(
             self._queue,
             self._reconciler,
-            EventAnnouncer(self._cluster, clock=clock, instance=socket.gethostname()),
-            metrics=metrics,
+            EventAnnouncer(self._cluster, clock=self._clock, instance=socket.gethostname()),
+            metrics=self._metrics,
             count=chosen.workers,
         )
-        self._resync = Resync(
+        self._resync = self._new_resync()
+        self._streams = Streams(on_relisted=self._resync.soon)
+        self._watches = self._new_watches()
+        self._health = HealthServer(
+            host=chosen.http_host,
+            port=chosen.http_port,
+            registry=self._metrics.registry,
+            is_alive=self._what_is_stuck,
+            is_ready=self._what_is_missing,
+        )
+        self._show()
+
+    def _new_reconciler(self) -> Reconciler:
+        credentials = CredentialSources(
+            self._cluster,
+            self._schedule,
+            logins=_logins() if self._settings.check_logins else None,
+            allow_list=AllowList(self._settings.secret_allow_list),
+            default_region=default_region(),
+            clock=self._clock,
+        )
+        return Reconciler(
+            self._cluster,
+            self._cache,
+            credentials,
+            known_kinds=self._known_kinds,
+            clock=self._clock,
+        )
+
+    def _new_resync(self) -> Resync:
+        return Resync(
             self._cluster,
             self._cache,
             self._queue,
             known_kinds=self._known_kinds,
-            namespaces=chosen.namespaces,
-            interval_seconds=chosen.resync_seconds,
+            namespaces=self._settings.namespaces,
+            interval_seconds=self._settings.resync_seconds,
             on_first=self._workers.start,
-            on_missed=lambda kind: metrics.missed.labels(kind.name).inc(),
+            on_missed=lambda kind: self._metrics.missed.labels(kind.name).inc(),
         )
-        self._streams = Streams(on_relisted=self._resync.soon)
-        metrics.observe_streams(self._streams.silent_seconds)
-        self._watches = Watches(
+
+    def _new_watches(self) -> Watches:
+        return Watches(
             self._cache,
             self._queue,
             self._streams,
             known_kinds=self._known_kinds,
-            namespaces=chosen.namespaces,
+            namespaces=self._settings.namespaces,
             serves=self._cluster.serves,
-            on_end=metrics.watches_ended.inc,
-        )
-        self._health = HealthServer(
-            host=chosen.http_host,
-            port=chosen.http_port,
-            registry=metrics.registry,
-            is_alive=self._what_is_stuck,
-            is_ready=self._what_is_missing,
+            on_end=self._metrics.watches_ended.inc,
         )
 
-    def _candidate(self, clock: SystemClock, metrics: Metrics) -> Leadership:
+    def _show(self) -> None:
+        """Let the metrics read what is so."""
+        self._metrics.observe_queue(
+            length=lambda: float(len(self._queue)), oldest=self._queue.oldest_seconds
+        )
+        self._metrics.observe_streams(self._streams.silent_seconds)
+        self._metrics.observe_secrets(
+            lambda: {
+                (one.region, one.secret_id): seconds
+                for one, seconds in self._schedule.unread_seconds().items()
+            }
+        )
+        if self._leadership is not None:
+            self._metrics.observe_leadership(self._leadership.is_held)
+
+    def _candidate(self) -> Leadership:
         # Connections of its own: no load may keep it from renewing in time.
         store = KubernetesCluster(
             os.environ.get("KUBECONFIG"),
             pool_size=1,
-            on_call=metrics.on_api_call,
+            on_call=self._metrics.on_api_call,
             timeouts=_LEASE_TIMEOUTS,
         )
-        candidate = Leadership(
+        return Leadership(
             store,
             LeaseName(self._settings.lease_namespace, self._settings.lease_name),
             identity=f"{socket.gethostname()}_{secrets.token_hex(4)}",
-            clock=clock,
+            clock=self._clock,
             on_won=self._take_over,
             on_lost=self._stand_by,
         )
-        metrics.observe_leadership(candidate.is_held)
-        return candidate
 
     def _take_over(self) -> None:
         self._reconciler.reset()

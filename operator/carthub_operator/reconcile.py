@@ -9,21 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carthub_operator import kinds, migration, news, outlook, rollout
+from carthub_operator import news, outlook, rollout
 from carthub_operator.api import names
 from carthub_operator.api.resource import CartService, Key, parse
 from carthub_operator.children import Children
 from carthub_operator.contracts import Cache, Clock, Cluster, Kinds, NamespaceTerminating
-from carthub_operator.credentials import CredentialSources, Known
-from carthub_operator.desired.children import Plan, plan
-from carthub_operator.desired.facts import (
-    DatabaseCredentials,
-    Facts,
-    Manifest,
-    MigrationState,
-    migration_key,
-)
-from carthub_operator.desired.migration_job import migration_job
+from carthub_operator.credentials import CredentialSources
+from carthub_operator.desired.facts import Manifest
 from carthub_operator.desired.replicas import replicas
 from carthub_operator.errors import (
     CarthubError,
@@ -35,14 +27,13 @@ from carthub_operator.errors import (
 )
 from carthub_operator.memories import Memories
 from carthub_operator.news import Change, News
+from carthub_operator.observing import Observer, Seen
 from carthub_operator.status.observation import Observation
 from carthub_operator.status.report import status_for_problem
 from carthub_operator.status_writer import StatusWriter, changed_conditions
 
 # A namespace that is being deleted takes its children one by one, each of them news.
 _TERMINATING_SECONDS = 30.0
-# A Secret that does not exist yet is looked for more often than one that does.
-_MISSING_SECRET_SECONDS = 5.0
 # What passes by itself is told only if it lasts: one answer of 500 must not flip Ready.
 _PATIENCE_SECONDS = 5.0
 
@@ -63,17 +54,7 @@ class Outcome:
 
 @dataclass
 class _Memory:
-    is_known: bool = False
-    # Our own Secrets are not watched.
-    secret_due_at: float | None = None
     failing_since: float | None = None
-
-
-@dataclass(frozen=True)
-class _Seen:
-    known: Known
-    migration: migration.Progress
-    plan: Plan
 
 
 class Reconciler:
@@ -94,10 +75,10 @@ class Reconciler:
     ) -> None:
         self._cluster = cluster
         self._cache = cache
-        self._credentials = credentials
-        self._known_kinds = known_kinds
         self._clock = clock
-        self._jitter = jitter
+        self._observer = Observer(
+            cache, credentials, known_kinds=known_kinds, clock=clock, jitter=jitter
+        )
         self._status = StatusWriter(cluster, cache, clock)
         self._memories = Memories(_Memory)
         self._leave_until: dict[str, float] = {}
@@ -128,19 +109,15 @@ class Reconciler:
     def reset(self) -> None:
         """Begin as after a start: another operator may have been at work since the last pass."""
         self._memories.clear()
-        self._credentials.reset()
+        self._observer.reset()
         self._status.reset()
 
     def _pass(self, resource: CartService, memory: _Memory) -> Outcome:
         children = Children(self._cluster, self._cache, resource)
-        if not memory.is_known:
-            memory.is_known = True
-            if outlook.looks_settled(resource, children, self._facts()):
-                # Reading all Secrets at once after a restart would be a storm: it is spread.
-                interval = outlook.refresh_seconds(resource)
-                return Outcome(again_seconds=interval * self._jitter())
-        self._read_secret(resource, children, memory)
-        seen = self._observe(resource, children)
+        wait_seconds = self._observer.trusted_seconds(resource, children)
+        if wait_seconds is not None:
+            return Outcome(again_seconds=wait_seconds)
+        seen = self._observer.observe(resource, children)
         if resource.spec.suspend:
             is_pending = outlook.is_pending(resource, children, seen.plan)
             return self._tell(resource, children, seen, memory, has_pending_changes=is_pending)
@@ -153,62 +130,15 @@ class Reconciler:
         return self._tell(resource, children, seen, memory, problem=problem)
 
     def _forget(self, key: Key) -> None:
-        self._credentials.forget(key)
+        self._observer.forget(key)
         self._leave_until.pop(key.namespace, None)
         self._memories.forget(key)
         self._status.forget(key)
 
-    # Observe
-
-    def _read_secret(self, resource: CartService, children: Children, memory: _Memory) -> None:
-        """Read our own Secret once an interval, however often passes come: it is not watched."""
-        # Spread, so that resources made together do not ask together for ever.
-        interval = outlook.refresh_seconds(resource) * (0.9 + 0.2 * self._jitter())
-        now = self._clock.monotonic()
-        if memory.secret_due_at is not None and now < memory.secret_due_at:
-            # The interval may have become a shorter one.
-            memory.secret_due_at = min(memory.secret_due_at, now + interval)
-            return
-        is_new = memory.secret_due_at is None and not resource.was_told
-        if not is_new:
-            children.read(names.database_secret(resource.name))
-        memory.secret_due_at = now + interval
-
-    def _observe(self, resource: CartService, children: Children) -> _Seen:
-        secret = children.get("Secret", names.database_secret(resource.name))
-        known = self._credentials.look(resource, secret)
-        progress = self._migration(resource, children, known)
-        facts = self._facts(known.credentials, progress.state)
-        return _Seen(known, progress, plan(resource, facts))
-
-    def _facts(
-        self,
-        credentials: DatabaseCredentials | None = None,
-        state: MigrationState = MigrationState.NOT_STARTED,
-    ) -> Facts:
-        is_served = self._known_kinds.knows(kinds.SERVICE_MONITOR)
-        return Facts(credentials, state, serves_service_monitors=is_served)
-
-    def _migration(
-        self, resource: CartService, children: Children, known: Known
-    ) -> migration.Progress:
-        if known.credentials is None or not resource.spec.database.migrations.enabled:
-            return migration.Progress()
-        key = migration_key(resource, known.credentials)
-        wanted = migration_job(resource, key)
-        return migration.progress(
-            key,
-            deployment=children.get("Deployment", names.deployment(resource.name)),
-            job=children.get("Job", wanted["metadata"]["name"]),
-            pods=self._cache.pods(resource.uid),
-            is_of_another_spec=children.differs(wanted),
-            credentials_changed_at=known.credentials.changed_at,
-        )
-
     # Act
 
     def _carry_out(
-        self, resource: CartService, children: Children, seen: _Seen
+        self, resource: CartService, children: Children, seen: Seen
     ) -> CarthubError | None:
         """Apply in order; return the first refusal, which keeps pods from what they would need."""
         refused: list[CarthubError] = []
@@ -230,7 +160,7 @@ class Reconciler:
         children.prune(seen.plan.wants)
         return refused[0] if refused else None
 
-    def _migrate(self, children: Children, seen: _Seen) -> None:
+    def _migrate(self, children: Children, seen: Seen) -> None:
         for manifest in seen.plan.create:
             job = children.get(manifest["kind"], manifest["metadata"]["name"])
             if job is not None and seen.migration.is_overtaken:
@@ -243,7 +173,7 @@ class Reconciler:
         self,
         resource: CartService,
         children: Children,
-        seen: _Seen,
+        seen: Seen,
         memory: _Memory,
         *,
         problem: CarthubError | None = None,
@@ -268,7 +198,7 @@ class Reconciler:
             has_pending_changes=has_pending_changes,
         )
         status, wait_seconds = self._status.told(resource, observation)
-        again_seconds = self._again_seconds(resource, seen.known, memory)
+        again_seconds = self._observer.again_seconds(resource, seen)
         return Outcome(
             changes=children.changes,
             news=[*told, *news.of_status(resource.status, status)],
@@ -303,11 +233,3 @@ class Reconciler:
         if memory.failing_since is None:
             memory.failing_since = now
         return isinstance(problem, Passing) and now - memory.failing_since < _PATIENCE_SECONDS
-
-    def _again_seconds(self, resource: CartService, known: Known, memory: _Memory) -> float:
-        due_at = memory.secret_due_at
-        remaining = 0.0 if due_at is None else due_at - self._clock.monotonic()
-        source = resource.spec.database.credentials.existing_secret
-        if source is not None and known.credentials is None:
-            return min(remaining, _MISSING_SECRET_SECONDS)
-        return remaining

@@ -1,6 +1,6 @@
 """What /metrics shows; the names are part of the operator's interface."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -53,6 +53,13 @@ class Metrics:
             buckets=_SECONDS,
         )
 
+        self.queue_wait_seconds = Histogram(
+            "carthub_queue_wait_seconds",
+            "Seconds that a CartService waited for a pass since it was due.",
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+
     def observe_queue(self, *, length: Callable[[], float], oldest: Callable[[], float]) -> None:
         """Show the work queue's length, and how long its oldest key waits."""
         Gauge(
@@ -74,7 +81,30 @@ class Metrics:
 
     def observe_streams(self, silent: Callable[[], Mapping[str, float]]) -> None:
         """Show for how long nothing has come through each watch; a bookmark comes every 60 s."""
-        self.registry.register(_Streams(silent))
+        self._observe_seconds(
+            "carthub_watch_silent_seconds",
+            "How long nothing has come through a watch.",
+            ("path",),
+            lambda: {(path,): seconds for path, seconds in silent().items()},
+        )
+
+    def observe_secrets(self, unread: Callable[[], Mapping[tuple[str, str], float]]) -> None:
+        """Show how long ago AWS last said what is current of each secret, by region and id."""
+        self._observe_seconds(
+            "carthub_secret_unread_seconds",
+            "How long ago AWS last said which version of a secret is current.",
+            ("region", "secret_id"),
+            lambda: {(*secret,): seconds for secret, seconds in unread().items()},
+        )
+
+    def _observe_seconds(
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str],
+        read: Callable[[], Mapping[tuple[str, ...], float]],
+    ) -> None:
+        self.registry.register(_Seconds(name, documentation, labels, read))
 
     def on_api_call(self, method: str, kind: str, code: int, seconds: float) -> None:
         """Count a request to the API server; code 0 is no answer."""
@@ -85,16 +115,24 @@ class Metrics:
         self._aws.labels(operation, code).observe(seconds)
 
 
-class _Streams(Collector):
-    def __init__(self, silent: Callable[[], Mapping[str, float]]) -> None:
-        self._silent = silent
+class _Seconds(Collector):
+    """A gauge whose label values come and go."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        labels: Sequence[str],
+        read: Callable[[], Mapping[tuple[str, ...], float]],
+    ) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._labels = labels
+        self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        family = GaugeMetricFamily(
-            "carthub_watch_silent_seconds",
-            "How long nothing has come through a watch.",
-            labels=["path"],
-        )
-        for path, seconds in self._silent().items():
-            family.add_metric([path], seconds)
+        """Yield what is so now."""
+        family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
+        for values, seconds in self._read().items():
+            family.add_metric(values, seconds)
         yield family

@@ -49,6 +49,8 @@ class _Entry:
     is_wanted_again: bool = False
     # Counts the answers, so that a waiting pass knows a new one.
     answers: int = 0
+    # When AWS last said what is current.
+    read_at: float | None = None
     subscriptions: dict[Key, _Subscription] = field(default_factory=dict)
 
 
@@ -94,6 +96,16 @@ class AwsSecretSchedule:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout_seconds)
+
+    def unread_seconds(self) -> dict[SecretReference, float]:
+        """Return how long ago AWS last said what is current, for each secret that was ever read."""
+        now = self._monotonic()
+        with self._changed:
+            return {
+                reference: now - entry.read_at
+                for reference, entry in self._entries.items()
+                if entry.read_at is not None
+            }
 
     def reading(
         self,
@@ -219,6 +231,8 @@ class AwsSecretSchedule:
             delay = min(delay, 2.0 ** min(entry.failures, 16))
         delay = 0.0 if entry.is_wanted_again else delay * (0.9 + 0.2 * self._jitter())
         entry.due_at = self._monotonic() + delay
+        if after.error is None:
+            entry.read_at = self._monotonic()
         entry.reading = after
         entry.answers += 1
         entry.is_being_read = entry.is_wanted_again = False

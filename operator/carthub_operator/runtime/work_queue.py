@@ -35,7 +35,8 @@ class _Entry:
 class WorkQueue:
     """Keys that need a pass; one key is never handed out twice at a time.
 
-    `monotonic` and `jitter` (0 to 1) are parameters for tests.
+    `on_taken` is told how many seconds a key has waited since it was due. `monotonic` and `jitter`
+    (0 to 1) are parameters for tests.
     """
 
     def __init__(
@@ -43,9 +44,11 @@ class WorkQueue:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,  # noqa: S311 - spreads load, hides nothing
+        on_taken: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._monotonic = monotonic
         self._jitter = jitter
+        self._on_taken = on_taken
         self._changed = threading.Condition()
         self._order = itertools.count()
         # Due now, by urgency; due later, by time. An entry counts while it is the wanted one.
@@ -70,7 +73,9 @@ class WorkQueue:
                 entry = None if self._is_paused else self._pop_ready()
                 if entry is not None:
                     del self._wanted[entry.key]
-                    self._working[entry.key] = self._monotonic()
+                    now = self._monotonic()
+                    self._working[entry.key] = now
+                    self._on_taken(now - entry.waiting_since)
                     return entry.key
                 self._changed.wait(wait_seconds)
             return None

@@ -54,6 +54,9 @@ def test_alive_and_ready_are_two_things(world: World) -> None:
 def test_metrics_are_shown(world: World) -> None:
     world.metrics.on_api_call("PATCH", "Service", 201, 0.1)
     world.metrics.on_aws_call("DescribeSecret", "", 0.1)
+    world.metrics.observe_streams(lambda: {"/apis/jobs": 5.0})
+    world.metrics.observe_secrets(lambda: {("eu-west-1", "prod/db"): 6.0})
+    world.metrics.observe_leadership(lambda: True)
     world.metrics.observe_queue(length=lambda: 3.0, oldest=lambda: 4.0)
 
     status, text = world.get("/metrics")
@@ -63,6 +66,9 @@ def test_metrics_are_shown(world: World) -> None:
     assert 'carthub_aws_request_seconds_count{code="",operation="DescribeSecret"} 1.0' in text
     assert "carthub_queue_length 3.0" in text
     assert "carthub_queue_oldest_seconds 4.0" in text
+    assert 'carthub_watch_silent_seconds{path="/apis/jobs"} 5.0' in text
+    assert 'carthub_secret_unread_seconds{region="eu-west-1",secret_id="prod/db"} 6.0' in text
+    assert "carthub_leader 1.0" in text
 
 
 def test_anything_else_is_not_found(world: World) -> None:

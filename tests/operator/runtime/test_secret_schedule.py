@@ -237,3 +237,16 @@ def test_no_repr_shows_a_value(world: World) -> None:
     world.read()
 
     assert "canary" not in repr(world.schedule._entries)  # noqa: SLF001 - what a debugger prints
+
+
+def test_how_long_a_secret_was_not_read_is_known(world: World) -> None:
+    world.read()
+    world.pass_time(30.0)
+    assert world.schedule.unread_seconds() == {SECRET: 30.0}
+
+    world.aws.error = SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, "AWS is away")
+    before = len(world.aws.calls)
+    world.pass_time(60.0)
+    eventually(world.calls(before + 1), what="another look")
+
+    assert world.schedule.unread_seconds() == {SECRET: 90.0}

@@ -220,3 +220,14 @@ def test_what_waited_for_a_paused_queue_is_due_from_its_resumption(
     clock.seconds += 5.0
 
     assert queue.oldest_seconds() == 5.0
+
+
+def test_how_long_a_key_waited_is_told(clock: FakeClock) -> None:
+    waited: list[float] = []
+    queue = WorkQueue(monotonic=clock.monotonic, on_taken=waited.append)
+    queue.add(ONE, after_seconds=10.0)
+    clock.seconds += 12.5
+
+    assert queue.take() == ONE
+
+    assert waited == [2.5]
