@@ -14,12 +14,12 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from carthub_dev import paths, programs, toolchain
+from carthub_dev import image_archives, paths, programs, toolchain
 from carthub_dev.errors import PlatformError
 from carthub_dev.ledger import Ledger
 from carthub_dev.processes import Process
 
-_KEPT = 2
+_KEPT = 3
 _KEY_LENGTH = 16
 _IMPORT_SECONDS = 300.0
 
@@ -32,7 +32,7 @@ def prepared(archives: Sequence[Path], ledger: Ledger) -> Path:
     with _alone(parent):
         if not kept.exists():
             _make(kept, archives, ledger)
-            _drop_old(parent)
+            image_archives.drop_old(parent, "?" * _KEY_LENGTH, kept=_KEPT)
         # The most recently used stay.
         os.utime(kept)
     return kept
@@ -129,12 +129,6 @@ def _make(kept: Path, archives: Sequence[Path], ledger: Ledger) -> None:
     folder.rename(kept)
     ledger.remove_directory(folder)
     ledger.remove_directory(run)
-
-
-def _drop_old(parent: Path) -> None:
-    stores = [path for path in parent.iterdir() if path.is_dir() and len(path.name) == _KEY_LENGTH]
-    for old in sorted(stores, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
-        shutil.rmtree(old)
 
 
 @contextlib.contextmanager

@@ -5,39 +5,20 @@ Built again only when what goes into them has changed; the finished archives sta
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
-import tarfile
 import time
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from carthub_dev import base_image, buildah, image_inputs, packages, paths
+from carthub_dev import base_image, buildah, image_archives, image_inputs, packages, paths
+from carthub_dev.image_archives import BuiltImage
 from carthub_dev.ledger import Ledger
 
 NAMES = ("carthub-operator", "carthub-service")
 
-_CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class BuiltImage:
-    """An image in an archive; `key` names what went into it, `id` what came out."""
-
-    name: str
-    tag: str
-    archive: Path
-    key: str
-    id: str
-    size_bytes: int
-
-    @property
-    def reference(self) -> str:
-        """What a pod template names."""
-        return f"{self.name}:{self.tag}"
+# Each holds the base and the dependencies of both images, about a gigabyte.
+_STORES_KEPT = 2
 
 
 def build_images(
@@ -61,7 +42,7 @@ def build_images(
     with _alone(folder, say):
         for name in NAMES:
             key = image_inputs.content_key(name, base=base, revision=revision)
-            found = _cached(folder, name, tag, key)
+            found = image_archives.find(folder, name, tag, key)
             if found is None:
                 packages.ensure(packages.IMAGES, "to build images", ledger=ledger, say=say)
                 with _scratch(ledger) as scratch:
@@ -69,21 +50,6 @@ def build_images(
                     found = build.run(name, tag, key, revision=revision, say=say)
             images[name] = found
     return images
-
-
-def compressed_sizes(images: Iterable[BuiltImage]) -> dict[str, int]:
-    """Return the bytes of each image in a registry: its layers through gzip, seconds of work."""
-    sizes: dict[str, int] = {}
-    layers_of: dict[str, list[str]] = {}
-    for image in images:
-        with tarfile.open(image.archive) as archive:
-            manifest = archive.extractfile("manifest.json")
-            layers_of[image.name] = json.load(manifest)[0]["Layers"] if manifest else []
-            for layer in layers_of[image.name]:
-                # Named by their digests, so a shared one is the same one.
-                if layer not in sizes:
-                    sizes[layer] = _gzipped_bytes(archive, layer)
-    return {name: sum(sizes[layer] for layer in layers) for name, layers in layers_of.items()}
 
 
 class _Build:
@@ -114,19 +80,9 @@ class _Build:
         )
         unfinished = self._scratch / f"{name}.tar"
         self._store.export(image, unfinished)
-        archive = self._folder / f"{name}-{tag}.tar"
-        _record(archive).unlink(missing_ok=True)
-        shutil.move(unfinished, archive)
-        built = BuiltImage(
-            name=name,
-            tag=tag,
-            archive=archive,
-            key=key,
-            id=self._store.image_id(image),
-            size_bytes=archive.stat().st_size,
+        built = image_archives.keep(
+            self._folder, unfinished, name=name, tag=tag, key=key, id=self._store.image_id(image)
         )
-        # Last, so that a record means a whole archive.
-        _record(archive).write_text(json.dumps(asdict(built), default=str, indent=1) + "\n")
         took = time.monotonic() - started
         say(f"Built {built.reference} in {took:.0f} s: {built.size_bytes / 1e6:.0f} MB unpacked")
         return built
@@ -169,44 +125,16 @@ class _Build:
 
 
 def _store(folder: Path, base: str) -> buildah.Store:
-    """Return the store of layers, empty when its old layers are of no more use."""
-    place = folder / "store"
-    layers = " ".join(image_inputs.layers_key(name, base=base) for name in NAMES)
-    kept_for = place / "layers"
-    if place.exists() and (not kept_for.exists() or kept_for.read_text() != layers):
-        shutil.rmtree(place)
+    """Return the store of these layers; others stay for the checkouts that use them."""
+    layers = "-".join(image_inputs.layers_key(name, base=base) for name in NAMES)
+    place = folder / f"store-{layers}"
     store = buildah.Store(place)
     if store.is_crowded():
         shutil.rmtree(place)
         store = buildah.Store(place)
-    kept_for.write_text(layers)
+    os.utime(place)
+    image_archives.drop_old(folder, "store-*", kept=_STORES_KEPT)
     return store
-
-
-def _record(archive: Path) -> Path:
-    return archive.with_suffix(".json")
-
-
-def _cached(folder: Path, name: str, tag: str, key: str) -> BuiltImage | None:
-    archive = folder / f"{name}-{tag}.tar"
-    try:
-        record = json.loads(_record(archive).read_bytes())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    if record["key"] != key or not archive.exists():
-        return None
-    return BuiltImage(**{**record, "archive": archive})
-
-
-def _gzipped_bytes(archive: tarfile.TarFile, layer: str) -> int:
-    content = archive.extractfile(layer)
-    if content is None:
-        return 0
-    packer = zlib.compressobj(level=6, wbits=31)
-    size = 0
-    while chunk := content.read(_CHUNK_BYTES):
-        size += len(packer.compress(chunk))
-    return size + len(packer.flush())
 
 
 @contextlib.contextmanager

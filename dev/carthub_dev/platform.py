@@ -14,7 +14,8 @@ from carthub_dev.aws import AwsServer
 from carthub_dev.cluster import Cluster
 from carthub_dev.database_tls import HOST_NAME, TlsDatabase
 from carthub_dev.errors import NotReady, PlatformError
-from carthub_dev.images import BuiltImage, build_images
+from carthub_dev.image_archives import BuiltImage
+from carthub_dev.images import build_images
 from carthub_dev.kubectl import Kubectl, KubectlFailed
 from carthub_dev.ledger import Ledger
 from carthub_dev.logins import DATABASE

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from carthub_dev import base_image, image_inputs, images
-from carthub_dev.images import BuiltImage
+from carthub_dev import base_image, image_archives, image_inputs, images
+from carthub_dev.image_archives import BuiltImage
 from carthub_dev.ledger import Ledger
 from carthub_dev.paths import REPOSITORY
 from tests.support import containers
@@ -289,7 +289,7 @@ def test_the_service_speaks_tls_to_postgresql(unpacked: dict[str, UnpackedImage]
 def test_the_images_stay_small(
     built: dict[str, BuiltImage], record_property: Callable[[str, object], None]
 ) -> None:
-    compressed = images.compressed_sizes(built.values())
+    compressed = image_archives.compressed_sizes(built.values())
     for name, image in built.items():
         record_property(f"{name}_unpacked_bytes", image.size_bytes)
         record_property(f"{name}_compressed_bytes", compressed[name])
