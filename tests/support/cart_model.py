@@ -1,19 +1,22 @@
 """Carts as a few lines of plain Python have them: what the service must agree with."""
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 MAX_QUANTITY = 9
 MAX_LINES = 2
 
 
-@dataclass
-class Line:
-    """A product in a cart."""
+class Line(NamedTuple):
+    """A product in a cart, and when it came: the order in which lines are shown."""
 
+    product: str
     quantity: int
     price: Decimal
+    since: int
 
 
 @dataclass
@@ -24,11 +27,17 @@ class Cart:
     currency: str | None = None
     version: int = 0
 
-    def changed(self) -> None:
+    def changed(self, lines: dict[str, Line], currency: str | None) -> None:
         """Count a change; without lines there is no currency."""
+        self.lines = lines
+        self.currency = currency if lines else None
         self.version += 1
-        if not self.lines:
-            self.currency = None
+
+    @property
+    def shown(self) -> list[tuple[str, int, Decimal]]:
+        """The lines as they are listed: product, quantity, price."""
+        by_age = sorted(self.lines.values(), key=lambda line: line.since)
+        return [(line.product, line.quantity, line.price) for line in by_age]
 
     @property
     def total(self) -> Decimal:
@@ -37,19 +46,26 @@ class Cart:
 
 
 class Refused(Exception):
-    """The rules say no, with this status."""
+    """The rules say no, with this code."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(str(status))
-        self.status = status
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+# The code of a warning, and the product.
+Warnings = list[tuple[str, str]]
+# What a merge says of a product with two prices.
+_WARNINGS = {"sum": "price-kept", "use-source": "price-changed"}
 
 
 class Shop:
-    """Carts by customer, and the totals of the orders made of them."""
+    """Carts by customer, and the carts that became orders, youngest first."""
 
     def __init__(self) -> None:
         self.carts: dict[str, Cart] = {}
-        self.orders: dict[str, list[Decimal]] = {}
+        self.orders: dict[str, list[Cart]] = {}
+        self._clock = itertools.count()
 
     def cart(self, customer: str) -> Cart:
         """Return the customer's cart, empty where there is none."""
@@ -57,103 +73,117 @@ class Shop:
 
     def add(
         self, customer: str, product: str, quantity: int, price: Decimal, currency: str
-    ) -> None:
+    ) -> Warnings:
         """Add pieces; the line takes the price."""
         cart = self.cart(customer)
         _same_currency(cart, currency)
         known = cart.lines.get(product)
-        if known is not None and known.quantity + quantity > MAX_QUANTITY:
-            raise Refused(409)
+        line = Line(product, quantity, price, next(self._clock))
+        if known is not None:
+            line = line._replace(quantity=known.quantity + quantity, since=known.since)
+        if known is not None and line.quantity > MAX_QUANTITY:
+            raise Refused("quantity-limit")
         if known is None and len(cart.lines) >= MAX_LINES:
-            raise Refused(409)
-        before = 0 if known is None else known.quantity
-        cart.lines[product] = Line(before + quantity, price)
-        cart.currency = currency
-        cart.changed()
+            raise Refused("line-limit")
+        cart.changed({**cart.lines, product: line}, currency)
+        is_other_price = known is not None and known.price != price
+        return [("price-changed", product)] if is_other_price else []
 
-    def set_quantity(self, customer: str, product: str, quantity: int) -> None:
+    def set_quantity(self, customer: str, product: str, quantity: int) -> Warnings:
         """Set a line."""
         cart = self.cart(customer)
-        if product not in cart.lines:
-            raise Refused(404)
-        if cart.lines[product].quantity != quantity:
-            cart.lines[product].quantity = quantity
-            cart.changed()
+        known = cart.lines.get(product)
+        if known is None:
+            raise Refused("item-not-found")
+        if known.quantity != quantity:
+            line = known._replace(quantity=quantity)
+            cart.changed({**cart.lines, product: line}, cart.currency)
+        return []
 
-    def remove(self, customer: str, product: str) -> None:
+    def remove(self, customer: str, product: str) -> Warnings:
         """Remove a line."""
         cart = self.cart(customer)
         if product not in cart.lines:
-            raise Refused(404)
-        del cart.lines[product]
-        cart.changed()
+            raise Refused("item-not-found")
+        cart.changed({p: one for p, one in cart.lines.items() if p != product}, cart.currency)
+        return []
 
-    def clear(self, customer: str) -> None:
+    def clear(self, customer: str) -> Warnings:
         """Remove all lines."""
         cart = self.cart(customer)
         if cart.lines:
-            cart.lines.clear()
-            cart.changed()
+            cart.changed({}, None)
+        return []
 
     def set_items(
         self, customer: str, items: Mapping[str, tuple[int, Decimal | None]], currency: str | None
-    ) -> None:
+    ) -> Warnings:
         """Set several lines, all or none."""
         cart = self.cart(customer)
-        after = dict(cart.lines)
-        for product, (quantity, price) in items.items():
-            known = cart.lines.get(product)
-            if quantity == 0:
-                after.pop(product, None)
-            elif known is None and price is None:
-                # Behind the currency of the cart, which is looked at first.
-                _same_currency(cart, currency)
-                raise Refused(422)
-            else:
-                chosen = price if price is not None or known is None else known.price
-                assert chosen is not None
-                after[product] = Line(quantity, chosen)
         _same_currency(cart, currency)
+        after, warnings = dict(cart.lines), []
+        for product, (quantity, price) in items.items():
+            known = after.pop(product, None)
+            if quantity == 0:
+                continue
+            chosen = price if price is not None or known is None else known.price
+            if chosen is None:
+                raise Refused("validation-failed")
+            since = next(self._clock) if known is None else known.since
+            after[product] = Line(product, quantity, chosen, since)
+            if known is not None and known.price != chosen:
+                warnings.append(("price-changed", product))
         stays = any(quantity for quantity, _ in items.values())
         if stays and cart.currency is None and currency is None:
-            raise Refused(422)
+            raise Refused("validation-failed")
         if len(after) > max(len(cart.lines), MAX_LINES):
-            raise Refused(409)
+            raise Refused("line-limit")
         if after != cart.lines:
-            cart.currency = cart.currency or currency
-            cart.lines = after
-            cart.changed()
+            cart.changed(after, cart.currency or currency)
+        return warnings
 
-    def merge(self, target: str, source: str, strategy: str) -> None:
+    def merge(self, target: str, source: str, strategy: str) -> Warnings:
         """Move the source's lines into the target's cart."""
         into, of = self.cart(target), self.cart(source)
         if not of.lines:
-            return
+            return []
         if into.currency is not None and into.currency != of.currency:
-            raise Refused(409)
-        after = dict(into.lines)
-        for product, line in of.lines.items():
-            known = after.get(product)
-            if known is None or strategy == "use-source":
-                after[product] = line
-            elif strategy == "sum":
-                after[product] = Line(known.quantity + line.quantity, known.price)
-        if any(one.quantity > MAX_QUANTITY for one in after.values()) or len(after) > MAX_LINES:
-            raise Refused(409)
+            raise Refused("currency-mismatch")
+        after, warnings = dict(into.lines), []
+        for product, line in sorted(of.lines.items(), key=lambda item: item[1].since):
+            known = into.lines.get(product)
+            after[product] = line if known is None else _merged(known, line, strategy)
+            if known is not None and known.price != line.price and strategy in _WARNINGS:
+                warnings.append((_WARNINGS[strategy], product))
+        if any(one.quantity > MAX_QUANTITY for one in after.values()):
+            raise Refused("quantity-limit")
+        if len(after) > MAX_LINES:
+            raise Refused("line-limit")
         if after != into.lines:
-            into.lines, into.currency = after, of.currency
-            into.changed()
+            into.changed(after, of.currency)
         self.carts[source] = Cart()
+        return warnings
 
-    def check_out(self, customer: str) -> None:
+    def check_out(self, customer: str) -> Warnings:
         """Make the cart an order."""
         cart = self.cart(customer)
         if not cart.lines:
-            raise Refused(409)
-        self.orders.setdefault(customer, []).insert(0, cart.total)
+            raise Refused("cart-empty")
+        self.orders.setdefault(customer, []).insert(0, replace(cart))
         self.carts[customer] = Cart()
+        return []
+
+    def expire(self, customer: str) -> None:
+        """Let the time of the cart pass."""
+        self.carts[customer] = Cart()
+
+
+def _merged(known: Line, line: Line, strategy: str) -> Line:
+    if strategy == "sum":
+        return known._replace(quantity=known.quantity + line.quantity)
+    return line._replace(since=known.since) if strategy == "use-source" else known
 
 
 def _same_currency(cart: Cart, currency: str | None) -> None:
     if cart.currency is not None and currency is not None and cart.currency != currency:
-        raise Refused(409)
+        raise Refused("currency-mismatch")
