@@ -99,13 +99,14 @@ def wait_for_the_end(announce: Callable[[], None]) -> None:
     A `make` that leads the terminal's session takes the hangup and tells nobody.
     """
     terminals = [stream for stream in range(3) if os.isatty(stream)]
-    hangup = select.poll()
+    end = select.poll()
     for terminal in terminals:
         # Hangups are always told; what is typed is not asked for.
-        hangup.register(terminal, 0)
-    with contextlib.suppress(KeyboardInterrupt):
+        end.register(terminal, 0)
+    with contextlib.suppress(KeyboardInterrupt), _told_of_signals() as told:
+        end.register(told, select.POLLIN)
         announce()
-        hangup.poll()
+        end.poll()
 
 
 def command(target: str, instance: str) -> str:
@@ -185,6 +186,22 @@ def _keep_logs(ledger: Ledger) -> Path:
                 target.mkdir(parents=True, exist_ok=True)
                 shutil.copy(log, target)
     return kept
+
+
+@contextlib.contextmanager
+def _told_of_signals() -> Iterator[int]:
+    """Lend what can be read after a signal, also after one that came just before the reading.
+
+    Python marks a signal and acts on it later: a wait that begins in between would not end.
+    """
+    told, tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    try:
+        yield told
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(told)
+        os.close(tell)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,15 @@ from pathlib import Path
 def start_python(source: str, *arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
     """Start a Python program; its output can be read line by line."""
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)],
+        # Tests that were started in the background ignore SIGINT; the program shall not.
+        [
+            "env",
+            "--default-signal",
+            sys.executable,
+            "-c",
+            textwrap.dedent(source),
+            *map(str, arguments),
+        ],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
