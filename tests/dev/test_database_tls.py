@@ -109,7 +109,7 @@ def test_a_database_of_a_test_can_be_dropped(database: TlsDatabase) -> None:
 
 
 def test_it_allows_as_many_connections_as_a_small_instance(database: TlsDatabase) -> None:
-    assert database.execute("SHOW max_connections") == [("100",)]
+    assert database.execute("SHOW max_connections") == [("225",)]
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])

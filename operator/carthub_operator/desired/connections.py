@@ -6,7 +6,9 @@ from carthub_operator.api import names
 from carthub_operator.api.resource import CartService
 
 # Threads of a pod that hold a connection each, where DB_POOL_SIZE does not say otherwise.
-DEFAULT_THREADS: Final = 4
+DEFAULT_THREADS: Final = 8
+# The health check of a pod has a connection of its own.
+HEALTH_CHECKS: Final = 1
 # A rollout has one pod more for a while, and a migration one connection.
 SURGE_PODS: Final = 1
 MIGRATIONS: Final = 1
@@ -19,7 +21,7 @@ def most_pods(resource: CartService) -> int:
 
 
 def threads(resource: CartService) -> int:
-    """Return how many connections a pod opens."""
+    """Return how many threads of a pod hold a connection."""
     for variable in resource.spec.env:
         if variable.name == names.ENV_DB_POOL_SIZE and (variable.value or "").isdecimal():
             return int(variable.value or 0)
@@ -28,4 +30,4 @@ def threads(resource: CartService) -> int:
 
 def most_connections(resource: CartService) -> int:
     """Return how many connections there are at most."""
-    return most_pods(resource) * threads(resource) + MIGRATIONS
+    return most_pods(resource) * (threads(resource) + HEALTH_CHECKS) + MIGRATIONS
