@@ -112,8 +112,7 @@ def test_wrong_setting_is_named_at_once(
 
 
 def test_importing_the_application_reads_nothing() -> None:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    assert _run("-c", "import app.main", environment=environment).returncode == 0
+    assert _run("-c", "import app.main", environment=carts.kept_environment()).returncode == 0
 
 
 def test_a_worker_does_without_alembic() -> None:

@@ -121,10 +121,16 @@ def metric(client: TestClient, sample: str) -> float:
     return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{sample} "))
 
 
+def kept_environment() -> dict[str, str]:
+    """Return what a process of a test needs of the test's environment: coverage counts it too."""
+    kept = ("PATH", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
 def service_environment(url: str, **chosen: str) -> dict[str, str]:
     """Return the environment of a service process, free ports unless said otherwise."""
     return {
-        "PATH": os.environ["PATH"],
+        **kept_environment(),
         "PYTHONPATH": os.pathsep.join((str(_SERVICE), os.environ.get("PYTHONPATH", ""))),
         "DATABASE_URL": url,
         "HOST": "127.0.0.1",

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from tests.support import carts
 # Nothing answers there: what these tests send needs no database.
 NO_DATABASE = "postgresql://u:p@127.0.0.1:1/none"
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) [A-Z][^\r\n]*\r\n")
+_END_SECONDS = 5
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -98,11 +100,16 @@ def running_server(chosen: Mapping[str, object], url: str = NO_DATABASE) -> Iter
     environment = carts.service_environment(
         url, **{name.upper(): str(value) for name, value in chosen.items()}
     )
+    environment.setdefault("SHUTDOWN_TIMEOUT_SECONDS", "1")
     with carts.service_process("-m", "app", environment=environment) as process:
         port = carts.log_line(process.stdout, "listening")["port"]
         # Nobody reads its log: a full pipe would stop it.
         drain = threading.Thread(target=lambda: list(process.stdout or ()))
         drain.start()
         yield Server(port, process.pid)
+        # Asked, not killed, so that what it ran is counted.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_SECONDS)
         process.kill()
         drain.join()
