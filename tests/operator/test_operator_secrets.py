@@ -188,5 +188,6 @@ def test_a_password_that_the_database_refuses_never_replaces_a_good_one(
     database_server.create_login("carthub_green", PASSWORD)
     aws_server.rotate(name, {"username": "carthub_green", "password": PASSWORD})
 
-    cart.wait_ready()
+    # Ready it was all the time.
+    cart.wait_for("SecretSynced", "True")
     assert cart.secret()["DB_USERNAME"] == "carthub_green"
