@@ -1,7 +1,8 @@
 """Questions that arrive together are asked together: one statement, one thread, one wake-up.
 
-What arrives in one turn of the event loop makes a batch, so nobody waits for others to come, and
-a service with little to do asks one by one.
+What arrives in one turn of the event loop makes a batch, and what arrives while one is being
+answered makes the next. A service with little to do asks one by one, at once; the more it has to
+do, the more goes together, at the same cost for all.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ V = TypeVar("V")
 
 # Enough to make the way cheap, few enough to keep several threads busy.
 _MOST_KEYS = 16
+# A batch that hangs holds up the next one for no longer.
+_PATIENCE_SECONDS = 0.01
 
 
 class Batches(Generic[K, V]):
@@ -27,22 +30,32 @@ class Batches(Generic[K, V]):
         self._ask = ask
         self._waiting: list[tuple[K, asyncio.Future[V]]] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._next: asyncio.Handle | None = None
 
     async def one(self, key: K) -> V:
         """Return the answer for a key, or raise what asking for it alone would raise."""
         loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._send)
+        if not self._waiting and self._running:
+            self._next = loop.call_later(_PATIENCE_SECONDS, self._send)
+        elif not self._waiting:
+            self._next = loop.call_soon(self._send)
         future: asyncio.Future[V] = loop.create_future()
         self._waiting.append((key, future))
         return await future
 
     def _send(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
         waiting, self._waiting = self._waiting, []
         for start in range(0, len(waiting), _MOST_KEYS):
             task = asyncio.create_task(self._answered(waiting[start : start + _MOST_KEYS]))
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if self._waiting and not self._running:
+            self._send()
 
     async def _answered(self, batch: list[tuple[K, asyncio.Future[V]]]) -> None:
         try:

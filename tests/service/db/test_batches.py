@@ -94,6 +94,40 @@ def test_nobody_is_asked_for_who_has_given_up(migrated_url: str) -> None:
     assert asked == [["b"]]
 
 
+@pytest.mark.parametrize("does_first_hang", [False, True])
+def test_reads_that_arrive_while_one_is_answered_go_together(
+    migrated_url: str, *, does_first_hang: bool
+) -> None:
+    asked: list[Sequence[str]] = []
+    is_asked, may_end = threading.Event(), threading.Event()
+
+    def ask(keys: Sequence[str]) -> dict[str, str]:
+        asked.append(keys)
+        if keys == ["a"]:
+            is_asked.set()
+            may_end.wait(10)
+        return {key: key.upper() for key in keys}
+
+    with carts.running_client(carts.settings_for(migrated_url, db_pool_size=2)) as client:
+        batches = Batches(_service(client).workers, ask)
+
+        async def read() -> list[str]:
+            reads = [asyncio.create_task(batches.one("a"))]
+            await asyncio.to_thread(is_asked.wait, 10)
+            for key in ("b", "c"):
+                reads.append(asyncio.create_task(batches.one(key)))
+                # A turn of the loop each.
+                await asyncio.sleep(0)
+            if does_first_hang:
+                await asyncio.gather(*reads[1:])
+            may_end.set()
+            return await asyncio.gather(*reads)
+
+        assert client.portal is not None
+        assert client.portal.call(read) == ["A", "B", "C"]
+    assert asked == [["a"], ["b", "c"]]
+
+
 @pytest.mark.parametrize("is_one", [True, False])
 def test_error_of_the_use_case_reaches_the_request(migrated_url: str, *, is_one: bool) -> None:
     def ask(keys: Sequence[str]) -> dict[str, str]:
