@@ -1,12 +1,13 @@
 """The command behind `make bench`."""
 
+import contextlib
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from benchmarks import plan, report
+from benchmarks import closed_loop, plan, report
 from benchmarks.plan import Part
 from benchmarks.progress import Progress
 from benchmarks.results import Results
@@ -48,7 +49,10 @@ def bench(
 
 def _measured(options: plan.Options) -> Results:
     clean_abandoned(prefix=_INSTANCE)
-    with Ledger.open(f"{_INSTANCE}{os.getpid()}") as ledger, rig(ledger) as running:
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(Ledger.open(f"{_INSTANCE}{os.getpid()}"))
+        closed_loop.ensure_client(ledger, _say)
+        running = stack.enter_context(rig(ledger))
         return Session(running, options, Progress(options.run_count, _say)).results()
 
 

@@ -1,6 +1,6 @@
-"""Requests over HTTP by vegeta: as fast as the connections allow, or at a fixed rate.
+"""Requests over HTTP by vegeta at a fixed rate, and what is said of answers in general.
 
-At a fixed rate the latency counts from the moment the request was due, not from when it was
+The latency counts from the moment the request was due, not from when it was
 sent: a server that stalls cannot hide the requests that it kept from being sent.
 """
 
@@ -64,15 +64,16 @@ class Answers:
         )
         return sum(done) / seconds
 
-    def latencies_ms(self, warm_up_seconds: float) -> list[float]:
-        """Return the latencies after the warm-up, sorted; from when they were due."""
+    def latencies_ms(self, warm_up_seconds: float, seconds: float) -> list[float]:
+        """Return the latencies of the measured time, sorted; from when they were due."""
         first = min(answer.sent_ns for answer in self.all)
         begin = first + int(warm_up_seconds * _SECOND_NS)
+        end = begin + int(seconds * _SECOND_NS)
         late = self._lateness_ns()
         return sorted(
             (answer.latency_ns + late[answer.number]) / 1_000_000
             for answer in self.all
-            if answer.sent_ns >= begin
+            if begin <= answer.sent_ns < end
         )
 
     def _lateness_ns(self) -> dict[int, int]:
@@ -98,12 +99,9 @@ def attack(
     *,
     connections: int,
     seconds: float,
-    rate: int | None = None,
+    rate: int,
 ) -> Answers:
-    """Send the targets, again from the first when they run out, and return every answer.
-
-    Without a rate each connection sends its next request when it has its answer.
-    """
+    """Send the targets, again from the first when they run out, and return every answer."""
     asked, answered = folder / "targets.json", folder / "answers.bin"
     asked.write_text("\n".join(targets))
     vegeta = toolchain.tool_set("vegeta").binary("vegeta")
@@ -116,9 +114,9 @@ def attack(
             f"-output={answered}",
             f"-duration={seconds}s",
             f"-timeout={_REQUEST_TIMEOUT_SECONDS}s",
-            f"-rate={rate or 0}/s",
+            f"-rate={rate}/s",
             f"-workers={connections}",
-            f"-max-workers={_MOST_CONNECTIONS if rate else connections}",
+            f"-max-workers={_MOST_CONNECTIONS}",
             "-max-body=0",
         ],
         seconds + _SLACK_SECONDS,

@@ -2,16 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from benchmarks import load, pgbench, sums, workload
-from benchmarks.load import percentile
+from benchmarks import closed_loop, load, pgbench, sums, workload
+from benchmarks.load import Answers, percentile
 from benchmarks.rig import PGBENCH, REFERENCE, Callers, Rig, Variant
 from benchmarks.sums import Check
 from benchmarks.workload import Kind, Size
 
-# Vegeta starts again from the first target when a fast service has answered all of them.
+# The clients start again from the first when a fast service has answered all of them.
 _TARGETS_PER_SECOND = 2000
 _MICROSECONDS = 1_000_000
 _CREATED = 201
@@ -68,15 +69,9 @@ def _service(rig: Rig, variant: Variant, given: Load) -> Run:
         headers=rig.headers_of(variant, given.callers),
     )
     meter = _Meter(rig, variant)
-    answers = load.attack(
-        targets,
-        rig.folder,
-        connections=given.connections,
-        seconds=given.warm_up_seconds + given.seconds,
-        rate=given.rate,
-    )
+    answers = _attack(targets, rig.folder, given)
     worker_cpu_us, database_cpu_us = meter.cpu_us(len(answers.all))
-    latencies = answers.latencies_ms(given.warm_up_seconds)
+    latencies = answers.latencies_ms(given.warm_up_seconds, given.seconds)
     return Run(
         variant=variant.label,
         per_second=answers.throughput(given.warm_up_seconds, given.seconds),
@@ -88,6 +83,16 @@ def _service(rig: Rig, variant: Variant, given: Load) -> Run:
         worker_mib=max(worker.rss_mebibytes() for worker in workers),
         database_cpu_us=database_cpu_us,
         checks=meter.checks(answers.counts()),
+    )
+
+
+def _attack(targets: Iterable[str], folder: Path, given: Load) -> Answers:
+    seconds = given.warm_up_seconds + given.seconds
+    if given.rate is None:
+        found = closed_loop.attack(targets, folder, connections=given.connections, seconds=seconds)
+        return Answers(found, None)
+    return load.attack(
+        targets, folder, connections=given.connections, seconds=seconds, rate=given.rate
     )
 
 

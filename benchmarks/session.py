@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 
-from benchmarks import plan
+from benchmarks import closed_loop, plan
 from benchmarks.figures import Figures, Round, Sized, Spread, figures, ratio
 from benchmarks.measure import Load, Run, run
 from benchmarks.plan import Options, Part
@@ -127,10 +127,11 @@ class Session:
         return found
 
     def _conditions(self) -> Conditions:
+        version = toolchain.tool_set("vegeta").version_of(_VEGETA)
         return Conditions(
             cores=os.cpu_count() or 0,
             python=platform.python_version(),
-            client=f"vegeta {toolchain.tool_set('vegeta').version_of(_VEGETA)}",
+            client=f"{closed_loop.client()}, vegeta {version}",
             postgresql=self._rig.databases.settings(),
             options=dataclasses.asdict(self._options),
         )

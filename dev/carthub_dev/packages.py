@@ -19,6 +19,7 @@ IMAGES = ("buildah", "mmdebstrap")
 DATABASE = ("postgresql",)
 # Tests only: they look at the API's documentation.
 BROWSER = ("chromium", "chromium-driver")
+BENCHMARKS = ("wrk",)
 
 _OWN_CLUSTER = "use a cluster you have (KUBECONFIG=... kubectl apply -k deploy/operator)"
 NEVER_INSTALL = "CARTHUB_NO_INSTALL"
@@ -32,6 +33,7 @@ _PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "runc": "runc",
     "util-linux": "nsenter",
+    "wrk": "wrk",
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POSTGRESQL_PROGRAMS = "usr/lib/postgresql/*/bin/postgres"

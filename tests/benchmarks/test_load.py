@@ -22,7 +22,7 @@ def test_latency_counts_from_when_a_request_was_due() -> None:
         rate=100,
     )
 
-    assert answers.latencies_ms(0) == pytest.approx([2, 2, 32])
+    assert answers.latencies_ms(0, 10) == pytest.approx([2, 2, 32])
 
 
 def test_the_most_punctual_request_sets_the_schedule() -> None:
@@ -30,7 +30,7 @@ def test_the_most_punctual_request_sets_the_schedule() -> None:
         [_read(0, sent_ms=1005, latency_ms=2), _read(1, sent_ms=1010, latency_ms=2)], rate=100
     )
 
-    assert answers.latencies_ms(0) == pytest.approx([2, 7])
+    assert answers.latencies_ms(0, 10) == pytest.approx([2, 7])
 
 
 def test_without_a_rate_latency_counts_from_when_it_was_sent() -> None:
@@ -38,7 +38,7 @@ def test_without_a_rate_latency_counts_from_when_it_was_sent() -> None:
         [_read(0, sent_ms=0, latency_ms=3), _read(1, sent_ms=500, latency_ms=1)], rate=None
     )
 
-    assert answers.latencies_ms(0) == [1, 3]
+    assert answers.latencies_ms(0, 10) == [1, 3]
 
 
 def test_the_warm_up_counts_neither_for_throughput_nor_latency() -> None:
@@ -48,7 +48,7 @@ def test_the_warm_up_counts_neither_for_throughput_nor_latency() -> None:
     )
 
     assert answers.throughput(1, 1) == 10
-    assert answers.latencies_ms(1) == [float(number) for number in range(11, 21)]
+    assert answers.latencies_ms(1, 0.5) == [float(number) for number in range(11, 16)]
 
 
 def test_answers_that_the_workload_does_not_expect_are_no_throughput() -> None:

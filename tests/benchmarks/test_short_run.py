@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import measure, plan, workload
+from benchmarks import closed_loop, measure, plan, workload
 from benchmarks.errors import SumsDiffer
 from benchmarks.measure import Load, Run
 from benchmarks.rig import PGBENCH, PRODUCT, PRODUCT_2, REFERENCE, Callers, Rig, Variant, rig
 from benchmarks.workload import Kind, Size
+from carthub_dev.errors import ToolMissing
 from carthub_dev.ledger import Ledger
 
 _SIZE = Size(carts=200, lines=3)
@@ -22,6 +23,10 @@ CREATE TRIGGER forget BEFORE UPDATE ON cart_items FOR EACH ROW EXECUTE FUNCTION 
 
 @pytest.fixture(scope="module")
 def running(ledger: Ledger, load_generator: None) -> Iterator[Rig]:  # noqa: ARG001 - built by it
+    try:
+        closed_loop.ensure_client(ledger, print)
+    except ToolMissing as error:
+        pytest.skip(str(error))
     with rig(ledger) as started:
         started.fill(_SIZE)
         yield started
