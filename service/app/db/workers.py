@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 # How often requests that wait and connections that hang are looked at.
 _LOOK_SECONDS = 0.1
-# A statement that breaks its connection every time is not repeated for ever.
+# A statement that breaks every new connection is not repeated for ever.
 _MOST_TRIES = 5
 _STOP_SECONDS = 1.0
 
@@ -42,6 +42,8 @@ class Workers:
         self._database = database
         self._deadline_seconds = settings.request_deadline_seconds
         self._patience_seconds = settings.db_pool_timeout_seconds
+        # Each connection that was open before may have to be found useless first.
+        self._most_tries = settings.db_pool_size + _MOST_TRIES
         self._note_wait_seconds = note_wait_seconds
         self._loop = asyncio.get_running_loop()
         self._jobs = Jobs(settings.db_queue_size)
@@ -142,12 +144,17 @@ class Workers:
         try:
             result = job.context.run(job.work)
         except BaseException as error:  # noqa: BLE001 - the request raises it
-            if _runs_again(job, session, error):
+            if self._runs_again(job, session, error):
                 self._jobs.put_back(job)
             else:
                 self._finish(job, None, error)
         else:
             self._finish(job, result, None)
+
+    def _runs_again(self, job: Job, session: Session, error: BaseException) -> bool:
+        is_cut_off = isinstance(error, DatabaseUnavailable) and not session.is_open
+        may_have_happened = isinstance(error, AnswerLost) and not job.is_repeatable
+        return is_cut_off and not may_have_happened and job.tries < self._most_tries
 
     def _finish(self, job: Job, result: object, error: BaseException | None) -> None:
         self._finished.append((job, result, error))
@@ -170,9 +177,3 @@ class Workers:
             log.info(
                 "database reachable again", seconds=round(time.monotonic() - outage.began_at, 3)
             )
-
-
-def _runs_again(job: Job, session: Session, error: BaseException) -> bool:
-    is_cut_off = isinstance(error, DatabaseUnavailable) and not session.is_open
-    may_have_happened = isinstance(error, AnswerLost) and not job.is_repeatable
-    return is_cut_off and not may_have_happened and job.tries < _MOST_TRIES

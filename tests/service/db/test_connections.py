@@ -1,9 +1,13 @@
 import secrets
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
+import sqlalchemy
 from sqlalchemy.engine import URL
 from starlette.testclient import TestClient
 
@@ -180,20 +184,52 @@ def test_demoted_primary_is_left(database_server: "DatabaseServer", own_url: str
         shopper = carts.new_shopper(client)
         shopper.add()
         database_server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-        _in_worker(client, "SET default_transaction_read_only = on")
+        _in_worker(client, _demote)
         carts.problem_of(shopper.add(), 503, "unavailable")
         # A new connection finds the primary, although the session here would live on.
         database_server.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
         carts.wait_until(lambda: shopper.add().status_code == 201)
 
 
-def _in_worker(client: TestClient, statement: str) -> None:
-    """Run a statement in the connection of a worker."""
+def test_request_outlives_every_connection_to_a_demoted_primary(
+    own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = threading.Barrier(8)
+
+    def demote(connection: sqlalchemy.Connection) -> None:
+        _demote(connection)
+        together.wait(30)
+
+    def connect(*args: Any, **options: Any) -> psycopg2.extensions.connection:
+        # The primary is found once every connection to the old one is gone.
+        together.wait(30)
+        return opens(*args, **options)
+
+    opens = credentials.open_connection
+    with carts.running_client(carts.settings_for(own_url)) as client:
+        shopper = carts.new_shopper(client)
+        carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_overflow") == 0)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: _in_worker(client, demote), range(8)))
+        monkeypatch.setattr(credentials, "open_connection", connect)
+        try:
+            assert shopper.add().status_code == 201
+        finally:
+            together.abort()
+            monkeypatch.undo()
+
+
+def _demote(connection: sqlalchemy.Connection) -> None:
+    connection.exec_driver_sql("SET default_transaction_read_only = on")
+
+
+def _in_worker(client: TestClient, use: Callable[[sqlalchemy.Connection], object]) -> None:
+    """Use the connection of a worker."""
     service: Service = client.app.state.service  # type: ignore[attr-defined] # an ASGI app to mypy
 
     def run() -> None:
         with service.carts._database.connection() as connection:  # noqa: SLF001 - its session
-            connection.exec_driver_sql(statement)
+            use(connection)
 
     assert client.portal is not None
     client.portal.call(service.run, run)
