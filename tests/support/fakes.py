@@ -166,7 +166,7 @@ class FakeLogins:
     """A database that takes every login, until told otherwise."""
 
     def __init__(self) -> None:
-        self.answer = Login(is_accepted=True, max_connections=100)
+        self.answer = Login(is_accepted=True, max_connections=200)
         self.attempts: list[str] = []
 
     def attempt(

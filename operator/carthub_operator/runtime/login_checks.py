@@ -1,7 +1,8 @@
 """Logins that are tried before new credentials replace good ones, within bounds.
 
 An answer counts for all CartServices with the same credentials. A database that does not answer
-holds up nobody for longer than a moment, and is then left alone for a while.
+holds up nobody for longer than a moment, and is then left alone for a while; what it said last
+counts on meanwhile, so that no refused password slips in while nobody can be asked.
 """
 
 import threading
@@ -69,36 +70,33 @@ class LoginChecks:
         place = (credentials.host, credentials.port)
         now = self._monotonic()
         with self._lock:
-            login, until = self._answers.get(question, (_UNKNOWN, 0.0))
-            if now < until:
-                return login
-            if now < self._silent.get(place, 0.0):
-                return _UNKNOWN
-        return self._asked(question, place)
+            said, until = self._answers.get(question, (_UNKNOWN, 0.0))
+            if now < until or now < self._silent.get(place, 0.0):
+                return said
+        self._ask(question, place)
+        with self._lock:
+            return self._answers.get(question, (_UNKNOWN, 0.0))[0]
 
-    def _asked(self, question: _Question, place: tuple[str, int]) -> Login:
+    def _ask(self, question: _Question, place: tuple[str, int]) -> None:
         if not self._slots.acquire(blocking=False):
-            return _UNKNOWN
-        answers: list[Login] = []
+            return
 
         def ask() -> None:
             try:
-                answers.append(
-                    self._attempt(
-                        question.credentials,
-                        ssl_mode=question.ssl_mode,
-                        authority=question.authority,
-                    )
+                login = self._attempt(
+                    question.credentials,
+                    ssl_mode=question.ssl_mode,
+                    authority=question.authority,
                 )
             finally:
                 self._slots.release()
+            self._keep(question, place, login)
 
         asking = threading.Thread(target=ask, name="login-check", daemon=True)
         asking.start()
         asking.join(self._patience_seconds)
-        login = answers[0] if answers else _UNKNOWN
-        self._keep(question, place, login)
-        return login
+        if asking.is_alive():
+            self._keep(question, place, _UNKNOWN)
 
     def _keep(self, question: _Question, place: tuple[str, int], login: Login) -> None:
         now = self._monotonic()

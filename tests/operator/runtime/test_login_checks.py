@@ -8,6 +8,7 @@ import pytest
 from carthub_operator.contracts import Login
 from carthub_operator.desired.facts import DatabaseCredentials
 from carthub_operator.runtime.login_checks import LoginChecks
+from tests.support.cluster import eventually
 from tests.support.fakes import FakeClock
 from tests.support.resources import credentials
 
@@ -78,6 +79,32 @@ def test_a_database_that_does_not_answer_is_left_alone_for_a_while(world: World)
     world.clock.seconds += 61
 
     assert world.ask(password="another") == REFUSED
+
+
+def test_a_refusal_counts_until_the_database_says_otherwise(world: World) -> None:
+    world.answer = REFUSED
+    assert world.ask() == REFUSED
+    world.answer = Login()
+    world.clock.seconds += 6
+
+    assert world.ask() == REFUSED
+    assert world.ask() == REFUSED
+    assert len(world.attempts) == 2
+    world.answer = ACCEPTED
+    world.clock.seconds += 61
+
+    assert world.ask() == ACCEPTED
+
+
+def test_an_answer_that_comes_late_counts(world: World) -> None:
+    world.answer = REFUSED
+    world.let_go.clear()
+    assert world.ask() == Login()
+    world.let_go.set()
+
+    eventually(lambda: world.ask() == REFUSED, what="the late answer", every_seconds=0.01)
+
+    assert len(world.attempts) == 1
 
 
 def test_a_login_that_hangs_holds_up_a_pass_for_a_moment_only(world: World) -> None:
