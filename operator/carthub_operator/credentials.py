@@ -166,12 +166,13 @@ class CredentialSources:
             known_version=last_good.version_id if last_good and is_settled else None,
             demand=_demand(resource, live),
         )
+        silence = ""
         if reading.error is not None:
             message = f"AWS secret {source.secret_id} in {region}: {reading.error}"
-            if last_good and reading.error.reason == Reason.SECRET_SOURCE_UNAVAILABLE:
-                # They serve; that AWS does not answer is told, and is no state of theirs.
-                return Known(last_good, _synced(f"Version {last_good.version_id}; {message}"))
-            raise SecretError(reading.error.reason, message)
+            if not last_good or reading.error.reason != Reason.SECRET_SOURCE_UNAVAILABLE:
+                raise SecretError(reading.error.reason, message)
+            # What was read before holds, whatever it was; that AWS does not answer is told.
+            silence = f"; {message}"
         if reading.version_id is not None and reading.fields is not None:
             found = credential_values.complete(
                 resource,
@@ -180,9 +181,9 @@ class CredentialSources:
                 previous=last_good,
                 now=self._clock.now(),
             )
-            return Known(found, _synced(f"Version {found.version_id}"))
+            return Known(found, _synced(f"Version {found.version_id}{silence}"))
         if last_good is not None:
-            return Known(last_good, _synced(f"Version {last_good.version_id}"))
+            return Known(last_good, _synced(f"Version {last_good.version_id}{silence}"))
         raise SecretError(Reason.PENDING, "Waiting for AWS Secrets Manager to answer")
 
     def _from_secret(

@@ -233,6 +233,17 @@ def test_a_value_that_the_database_refuses_replaces_no_good_one(settled: World) 
     assert "apply Secret backend-db" in settled.cluster.writes
 
 
+def test_a_refused_value_stays_refused_while_aws_is_away(settled: World) -> None:
+    settled.schedule.version, settled.schedule.fields["password"] = "v2", "wrong"
+    settled.logins.answer = Login(refusal="28P01")
+    settled.reconcile()
+    settled.schedule.error = errors.SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, "AWS is away")
+
+    settled.reconcile()
+
+    assert settled.condition("SecretSynced") == "False"
+
+
 def test_only_what_is_new_is_tried_at_the_database(settled: World) -> None:
     settled.schedule.version = "v2"
     for _ in range(3):

@@ -141,6 +141,8 @@ class FakeSchedule:
         self.version = "v1"
         self.fields: dict[str, object] = {"username": "carthub_app", "password": "s3cret"}
         self.error: errors.SecretError | None = None
+        # What AWS said last.
+        self.read = Reading()
         self.demands: list[str | None] = []
         self.forgotten: list[Key] = []
 
@@ -155,8 +157,9 @@ class FakeSchedule:
     ) -> Reading:
         self.demands.append(demand)
         if self.error is not None:
-            return Reading(error=self.error)
-        return Reading(self.version, None if known_version == self.version else self.fields)
+            return Reading(self.read.version_id, self.read.fields, self.error)
+        self.read = Reading(self.version, None if known_version == self.version else self.fields)
+        return self.read
 
     def forget(self, key: Key) -> None:
         self.forgotten.append(key)
