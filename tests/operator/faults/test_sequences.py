@@ -37,17 +37,19 @@ _FAULTS = (
 )
 # Edits by hand of what is ours, as merge patches. What somebody adds beside it stays.
 _EDITS: dict[str, tuple[dict[str, object], ...]] = {
-    "Deployment": (
-        {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}},
-        {"metadata": {"labels": {"carthub.io/owner-uid": None}}},
-        {"metadata": {"ownerReferences": None}},
-    ),
+    "Deployment": ({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}},),
     "Service": ({"spec": {"ports": [{"port": 81, "targetPort": 81}]}},),
     "HorizontalPodAutoscaler": ({"spec": {"maxReplicas": 40}},),
     "NetworkPolicy": ({"spec": {"ingress": [{}]}},),
     "PodDisruptionBudget": ({"spec": {"maxUnavailable": 2}},),
     "ServiceAccount": ({"automountServiceAccountToken": True},),
 }
+# What makes a child ours: one of them may go, and comes back. Without both it is somebody else's,
+# and that is told and never taken.
+_MARKS: tuple[dict[str, object], ...] = (
+    {"metadata": {"labels": {"carthub.io/owner-uid": None}}},
+    {"metadata": {"ownerReferences": None}},
+)
 
 
 @contextlib.contextmanager
@@ -65,6 +67,7 @@ class Sequence:
     def __init__(self, stage: Stage, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._stage = stage
+        self._edits = {**_EDITS, "Deployment": (*_EDITS["Deployment"], self._random.choice(_MARKS))}
         self.spec: dict[str, object] = {}
 
     def run(self) -> None:
@@ -103,8 +106,8 @@ class Sequence:
         self._stage.apply(**self.spec)
 
     def _edit_child(self) -> None:
-        kind = self._random.choice(sorted(_EDITS))
-        edit = self._random.choice(_EDITS[kind])
+        kind = self._random.choice(sorted(self._edits))
+        edit = self._random.choice(self._edits[kind])
         # Not there at this moment, or refused.
         with _allowed(404, 409, 422):
             self._stage.cart.patch(kind, CHILDREN[kind], edit)
