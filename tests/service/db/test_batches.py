@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -68,27 +69,26 @@ def test_without_a_database_each_read_has_an_error_of_its_own() -> None:
 
 def test_nobody_is_asked_for_who_has_given_up(migrated_url: str) -> None:
     asked: list[Sequence[str]] = []
+    may_go = threading.Event()
 
     def ask(keys: Sequence[str]) -> dict[str, str]:
         asked.append(keys)
         return {key: key.upper() for key in keys}
 
-    chosen = carts.settings_for(migrated_url, db_pool_size=1)
-    with carts.closed_gate(migrated_url) as gate, carts.running_client(chosen) as client:
-        service = _service(client)
+    with carts.running_client(carts.settings_for(migrated_url, db_pool_size=1)) as client:
+        workers = _service(client).workers
 
-        async def read() -> list[str | BaseException]:
-            busy = asyncio.create_task(service.run(gate.pass_through, service))
-            batches = Batches(service.workers, ask)
+        async def read() -> list[object]:
+            busy = asyncio.create_task(workers.run(may_go.wait, is_repeatable=False))
+            batches = Batches(workers, ask)
             reads = [asyncio.create_task(batches.one(key)) for key in ("a", "b")]
             await asyncio.sleep(0)
             reads[0].cancel()
-            gate.open()
-            await busy
-            return await asyncio.gather(*reads, return_exceptions=True)
+            may_go.set()
+            return [await busy, *await asyncio.gather(*reads, return_exceptions=True)]
 
         assert client.portal is not None
-        given_up, answered = client.portal.call(read)
+        _, given_up, answered = client.portal.call(read)
     assert isinstance(given_up, asyncio.CancelledError)
     assert answered == "B"
     assert asked == [["b"]]
@@ -99,30 +99,28 @@ def test_reads_that_arrive_while_one_is_answered_go_together(
     migrated_url: str, *, does_first_hang: bool
 ) -> None:
     asked: list[Sequence[str]] = []
-    is_asked = asyncio.Event()
+    is_asked, may_end = threading.Event(), threading.Event()
 
     def ask(keys: Sequence[str]) -> dict[str, str]:
         asked.append(keys)
         if keys == ["a"]:
             is_asked.set()
-            gate.pass_through(service)
+            may_end.wait(10)
         return {key: key.upper() for key in keys}
 
-    chosen = carts.settings_for(migrated_url, db_pool_size=2)
-    with carts.closed_gate(migrated_url) as gate, carts.running_client(chosen) as client:
-        service = _service(client)
-        batches = Batches(service.workers, ask)
+    with carts.running_client(carts.settings_for(migrated_url, db_pool_size=2)) as client:
+        batches = Batches(_service(client).workers, ask)
 
         async def read() -> list[str]:
             reads = [asyncio.create_task(batches.one("a"))]
-            await is_asked.wait()
+            await asyncio.to_thread(is_asked.wait, 10)
             for key in ("b", "c"):
                 reads.append(asyncio.create_task(batches.one(key)))
                 # A turn of the loop each.
                 await asyncio.sleep(0)
             if does_first_hang:
                 await asyncio.gather(*reads[1:])
-            gate.open()
+            may_end.set()
             return await asyncio.gather(*reads)
 
         assert client.portal is not None
