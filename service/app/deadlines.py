@@ -1,4 +1,4 @@
-"""When a request must be answered: every wait of it, in threads too, ends by then."""
+"""When a request must be answered: every wait of it, in the database too, ends by then."""
 
 import asyncio
 import contextvars

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import importlib.metadata
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from typing import NoReturn
 
@@ -72,16 +72,16 @@ def _lifespan(
         if chosen is None:  # uvicorn app.main:app; the launcher does both itself
             chosen = settings.load()
             telemetry.configure_logging(chosen.log_level)
-        with running_service(chosen) as service:
+        async with running_service(chosen) as service:
             application.state.service = service
             yield
 
     return lifespan
 
 
-@contextlib.contextmanager
-def running_service(chosen: settings.Settings) -> Iterator[Service]:
-    """Lend the parts that live as long as the process; called on its event loop."""
+@contextlib.asynccontextmanager
+async def running_service(chosen: settings.Settings) -> AsyncIterator[Service]:
+    """Lend the parts that live as long as the process."""
     metrics = Metrics()
     database = Database(chosen)
     metrics.watch_pool(
@@ -119,7 +119,7 @@ def running_service(chosen: settings.Settings) -> Iterator[Service]:
         if tokens is not None:
             tokens.close()
         health.close()
-        workers.close()
+        await workers.close()
         deadlines.close()
         database.close()
 

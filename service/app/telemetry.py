@@ -107,7 +107,7 @@ class Metrics:
     ) -> None:
         """Show the state of the connections."""
         for name, text, read in (
-            ("size", "Connections that are kept, one a thread", size),
+            ("size", "Connections that are kept", size),
             ("checked_out", "Connections in use", checked_out),
             ("overflow", "Connections open beyond the size; negative: not opened", overflow),
         ):

@@ -22,7 +22,7 @@ def _tidied(url: str) -> Metrics:
         try:
             await Housekeeping(database, workers, metrics).tidy()
         finally:
-            workers.close()
+            await workers.close()
             database.close()
 
     asyncio.run(once())

@@ -18,6 +18,7 @@ import httpx2
 import sqlalchemy
 from starlette.testclient import TestClient
 
+from app.api.dependencies import Service
 from app.main import create_app
 from app.settings import Settings
 from tests.support import markdown
@@ -219,3 +220,33 @@ def open_transaction(url: str) -> Iterator[sqlalchemy.Connection]:
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     with engine.connect() as connection, connection.begin():
         yield connection
+
+
+class Gate:
+    """Holds up use cases where PostgreSQL would: in a statement that waits for a lock."""
+
+    _LOCK = 4711
+
+    def __init__(self, holder: sqlalchemy.Connection) -> None:
+        self._holder = holder
+        holder.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self._LOCK})")
+
+    def pass_through(self, service: Service) -> None:
+        """Wait in a use case until the gate is open."""
+        with service.carts._database.connection() as connection:  # noqa: SLF001 - its session
+            self.pass_with(connection)
+
+    def pass_with(self, connection: sqlalchemy.Connection) -> None:
+        """Wait on this connection until the gate is open."""
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({self._LOCK})")
+
+    def open(self) -> None:
+        """Let everybody through."""
+        self._holder.exec_driver_sql("ROLLBACK")
+
+
+@contextlib.contextmanager
+def closed_gate(url: str) -> Iterator[Gate]:
+    """Lend a gate that is closed; it opens at the end of the block."""
+    with open_transaction(url) as holder:
+        yield Gate(holder)

@@ -23,7 +23,7 @@ class Transactions(Protocol):
     """What lends a connection inside BEGIN and COMMIT."""
 
     def transaction(self) -> AbstractContextManager[sqlalchemy.Connection]:
-        """Lend it; whatever the thread does with the database meanwhile is part of it."""
+        """Lend it; whatever the caller does with the database meanwhile is part of it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class OnceOnly:
     def answer(self, key: RequestKey, act: Callable[[], Kept]) -> Kept:
         """Return what `act` answers, or answered the first time.
 
-        `act` runs in a worker thread and uses the thread's connection. Raises KeyReused, InFlight,
+        `act` uses the same connection. Raises KeyReused, InFlight,
         and what `act` raises.
         """
         scope = (key.subject, key.customer_id, key.method, key.path, key.key)

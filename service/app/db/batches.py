@@ -1,4 +1,4 @@
-"""Questions that arrive together are asked together: one statement, one thread, one wake-up.
+"""Questions that arrive together are asked together: one statement, one round trip.
 
 What arrives in one turn of the event loop makes a batch, and what arrives while one is being
 answered makes the next. A service with little to do asks one by one, at once; the more it has to
@@ -16,7 +16,7 @@ from app.errors import DatabaseUnavailable
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Enough to make the way cheap, few enough to keep several threads busy.
+# Enough to make the way cheap, few enough to keep several connections busy.
 _MOST_KEYS = 16
 # A batch that hangs holds up the next one for no longer.
 _PATIENCE_SECONDS = 0.01
@@ -68,7 +68,7 @@ class Batches(Generic[K, V]):
                 future.set_result(found[key])
 
     def _asked(self, batch: list[tuple[K, asyncio.Future[V]]]) -> Mapping[K, V]:
-        # In a thread. Who has given up meanwhile needs no answer.
+        # In a lane. Who has given up meanwhile needs no answer.
         keys = [key for key, future in batch if not future.done()]
         return self._ask(keys) if keys else {}
 

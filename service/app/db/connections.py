@@ -1,17 +1,18 @@
-"""The connections of the process: one for each thread that asks, in autocommit.
+"""The connections of the process: one for each lane or thread that asks, in autocommit.
 
-One statement, one transaction, one round trip. Threads come and go with `Workers`.
+One statement, one transaction, one round trip. Lanes come and go with `Workers`.
 """
 
-import threading
 import time
 from contextlib import AbstractContextManager
 
+import greenlet
 import psycopg2
 import sqlalchemy
 from sqlalchemy import event, pool
 
 from app.db import credentials, failures, statements
+from app.db.lanes import Lane
 from app.db.sessions import Session
 from app.errors import DatabaseUnavailable, InvalidSettings
 from app.settings import Settings
@@ -19,7 +20,7 @@ from app.urls import parse_url
 
 
 class Database:
-    """Lends each thread its own connection."""
+    """Lends each lane and each thread its own connection."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -38,20 +39,21 @@ class Database:
         if settings.db_prepared_statements:
             event.listen(self.engine, "connect", _keep_plans)
         event.listen(self.engine, "handle_error", failures.leave_demoted_primary)
-        self._threads = threading.local()
-        self._sessions: list[Session] = []
+        self._sessions: dict[greenlet.greenlet, Session] = {}
 
     def session(self) -> Session:
-        """Return the session of the calling thread; it opens when it is first entered."""
-        found: Session | None = getattr(self._threads, "session", None)
+        """Return the session of the calling lane or thread; it opens when it is first entered."""
+        current = greenlet.getcurrent()
+        found = self._sessions.get(current)
         if found is None:
-            found = Session(self.engine, most_seconds=self._settings.request_deadline_seconds)
-            self._threads.session = found
-            self._sessions.append(found)
+            lane = current if isinstance(current, Lane) else None
+            most_seconds = self._settings.request_deadline_seconds
+            found = Session(self.engine, most_seconds=most_seconds, lane=lane)
+            self._sessions[current] = found
         return found
 
     def connection(self) -> AbstractContextManager[sqlalchemy.Connection]:
-        """Lend the thread's connection; what PostgreSQL fails to do becomes an error of ours."""
+        """Lend the caller's connection; what PostgreSQL fails to do becomes an error of ours."""
         return self.session()
 
     def transaction(self) -> AbstractContextManager[sqlalchemy.Connection]:
@@ -64,21 +66,21 @@ class Database:
 
     def checked_out(self) -> int:
         """Return how many connections are in use now."""
-        return sum(session.is_lent for session in self._sessions)
+        return sum(session.is_lent for session in list(self._sessions.values()))
 
     def overflow(self) -> int:
         """Return how many connections are open beyond the size; negative: not yet opened."""
-        return sum(session.is_open for session in self._sessions) - self.size()
+        return sum(session.is_open for session in list(self._sessions.values())) - self.size()
 
     def cut_overdue(self) -> None:
         """Break the connections that have been waited for beyond the request's deadline."""
         now = time.monotonic()
-        for session in list(self._sessions):
+        for session in list(self._sessions.values()):
             session.cut_when_overdue(now)
 
     def close(self) -> None:
-        """End every connection; no thread uses one any more."""
-        for session in self._sessions:
+        """End every connection; nobody uses one any more."""
+        for session in self._sessions.values():
             session.close()
         self._sessions.clear()
 

@@ -12,7 +12,7 @@ import psycopg2
 import structlog
 from sqlalchemy.engine import URL
 
-from app.db import failures
+from app.db import failures, lanes
 from app.urls import parse_url
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -59,10 +59,33 @@ def open_connection(
 
 
 def _log_in(credentials: Credentials, parameters: dict[str, Any]) -> psycopg2.extensions.connection:
-    opened: psycopg2.extensions.connection = psycopg2.connect(
-        **_arguments(credentials.url(), parameters)
-    )
+    arguments = _arguments(credentials.url(), parameters)
+    *others, last = _places(arguments)
+    for place in others:
+        try:
+            return _connected(arguments | place)
+        except psycopg2.OperationalError as error:
+            if failures.is_refused_login(error):
+                raise
+    return _connected(arguments | last)
+
+
+def _connected(arguments: dict[str, Any]) -> psycopg2.extensions.connection:
+    with lanes.waiting_at_most(float(arguments["connect_timeout"])):
+        opened: psycopg2.extensions.connection = psycopg2.connect(**arguments)
     return opened
+
+
+def _places(arguments: dict[str, Any]) -> list[dict[str, str]]:
+    # One after the other here: libpq would stay with one that says nothing.
+    hosts = str(arguments.get("host", "")).split(",")
+    if len(hosts) == 1:
+        return [{}]
+    ports = str(arguments.get("port", "")).split(",")
+    return [
+        {"host": host, "port": port}
+        for host, port in zip(hosts, ports * (len(hosts) if len(ports) == 1 else 1), strict=True)
+    ]
 
 
 def _arguments(url: URL, parameters: dict[str, Any]) -> dict[str, Any]:

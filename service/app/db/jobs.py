@@ -1,15 +1,14 @@
-"""The queue between the event loop and the threads: bounded, first come first served."""
+"""The queue in front of the lanes: bounded, first come first served."""
 
 import asyncio
-import contextlib
 import contextvars
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.db.lanes import Lane
 from app.errors import DatabaseUnavailable, Overloaded
 
 # Enough for a refusal to reach the client before its deadline.
@@ -36,66 +35,49 @@ class Job:
 
 
 class Jobs:
-    """Jobs that no thread has taken yet.
-
-    A job wakes exactly one thread, the one that fell idle last: the fewer threads take turns, the
-    fewer switches between them. The standard library's queues wake a second one for nothing.
-    """
+    """Jobs that no lane has taken yet; a job wakes the lane that fell idle last."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._is_closed = False
+        self._loop = asyncio.get_running_loop()
         self._waiting: deque[Job] = deque()
-        # Locks that sleeping threads have taken twice; to release one is to wake its thread.
-        self._idle: list[threading.Lock] = []
+        self._idle: list[Lane] = []
 
     def put(self, job: Job) -> None:
         """Add a job, or refuse it when too many wait."""
         if len(self._waiting) >= self._capacity:
             raise Overloaded(f"{self._capacity} requests wait for PostgreSQL")
         self._waiting.append(job)
-        self._wake()
+        if self._idle:
+            self._idle.pop().switch()
 
     def put_back(self, job: Job) -> None:
-        """Give a job that was taken to the thread that is free next."""
+        """Give a job that was taken to the lane that is free next; from a lane."""
         self._waiting.appendleft(job)
-        self._wake()
+        self._loop.call_soon(self._wake)
 
-    def take(self, wake: threading.Lock) -> Job | None:
-        """Wait for a job that somebody still wants; None: the thread shall end.
-
-        `wake` is the thread's own lock, taken.
-        """
+    def take(self, lane: Lane) -> Job | None:
+        """Wait for a job that somebody still wants; None: the lane shall end."""
         while True:
-            try:
-                job = self._waiting.popleft()
-            except IndexError:
+            while not self._waiting:
                 if self._is_closed:
                     return None
-                self._sleep(wake)
-            else:
-                if not job.future.done():
-                    return job
+                self._idle.append(lane)
+                lane.sleep()
+            job = self._waiting.popleft()
+            if not job.future.done():
+                return job
 
     def close(self) -> None:
-        """Let every thread end once no job waits."""
+        """Let every lane end once no job waits."""
         self._is_closed = True
-        for _ in range(len(self._idle)):
-            self._wake()
-
-    def _sleep(self, wake: threading.Lock) -> None:
-        self._idle.append(wake)
-        if self._waiting or self._is_closed:
-            # One came in between, and may have found nobody idle. Who has been picked by now to
-            # be woken will be, and sleeps no longer than that.
-            with contextlib.suppress(ValueError):
-                self._idle.remove(wake)
-                return
-        wake.acquire()
+        while self._idle:
+            self._idle.pop().switch()
 
     def _wake(self) -> None:
-        with contextlib.suppress(IndexError):
-            self._idle.pop().release()
+        if self._waiting and self._idle:
+            self._idle.pop().switch()
 
     def refuse_overdue(self, now: float, most_seconds: float) -> None:
         """Refuse jobs that have waited so long, or whose deadline comes; on the event loop."""
@@ -110,7 +92,5 @@ class Jobs:
             self._drop(job, refusal())
 
     def _drop(self, job: Job, error: DatabaseUnavailable) -> None:
-        # A thread may take it at this very moment; it then runs for nobody.
-        with contextlib.suppress(ValueError):
-            self._waiting.remove(job)
-            job.refuse(error)
+        self._waiting.remove(job)
+        job.refuse(error)

@@ -40,6 +40,6 @@ class Outage:
 
 
 def pause_seconds(failed_tries: int) -> float:
-    """Return how long a thread waits before it tries to connect again, never in step."""
+    """Return how long a lane waits before it tries to connect again, never in step."""
     longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * (1 << min(failed_tries, 10)))
     return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret

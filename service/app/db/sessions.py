@@ -1,4 +1,4 @@
-"""A connection that belongs to one thread: no request takes it from a pool and resets it.
+"""A connection that belongs to one lane or thread: no request takes it from a pool and resets it.
 
 It is opened with the credentials of the moment, looked at before a statement could get lost in
 it, and cut from outside when PostgreSQL lets a request wait beyond its deadline.
@@ -20,6 +20,7 @@ from sqlalchemy import exc
 
 from app import deadlines
 from app.db import failures
+from app.db.lanes import Lane
 from app.errors import AnswerLost, ConnectionLost
 
 # A server that went away without a word is noticed by asking; after this rest it is worth it.
@@ -29,13 +30,16 @@ _GRACE_SECONDS = 0.5
 
 
 class Session:
-    """One thread's connection, lent to one use case at a time; a context manager.
+    """The connection of one lane or thread, lent to one use case at a time; a context manager.
 
     What PostgreSQL fails to do leaves it as an error of ours, whose text is safe to log.
     """
 
-    def __init__(self, engine: sqlalchemy.Engine, *, most_seconds: float) -> None:
+    def __init__(
+        self, engine: sqlalchemy.Engine, *, most_seconds: float, lane: Lane | None = None
+    ) -> None:
         self._engine = engine
+        self._lane = lane
         self._most_seconds = most_seconds
         self._connection: sqlalchemy.Connection | None = None
         self._lock = threading.Lock()
@@ -63,13 +67,15 @@ class Session:
                 return self._connection
             self.close()
         try:
-            opened = self._engine.connect()
+            opened = self._connected()
         except exc.DBAPIError as error:
             raise failures.translated(error) from None
         with self._lock:
             # A descriptor of our own: the driver's may be closed, and its number used again.
             self._socket = socket.socket(fileno=os.dup(_raw(opened).fileno()))
             self._poll.register(self._socket, select.POLLIN)
+        if self._lane is not None:
+            self._lane.watch(self._socket)
         self._connection = opened
         return opened
 
@@ -77,6 +83,8 @@ class Session:
         """End the connection, if there is one."""
         with self._lock:
             if self._socket is not None:
+                if self._lane is not None:
+                    self._lane.unwatch()
                 self._poll.unregister(self._socket)
                 self._socket.close()
                 self._socket = None
@@ -87,16 +95,18 @@ class Session:
             self._connection = None
 
     def cut_when_overdue(self, now: float) -> None:
-        """Break the connection of a use case whose deadline is past, so that its thread returns.
+        """Break the connection of a use case whose deadline is past, so that it returns.
 
-        For other threads. No timeout of the network ends a wait for a server that is reached and
-        says nothing.
+        For others than its user. No timeout of the network ends a wait for a server that is
+        reached and says nothing.
         """
         with self._lock:
             until = self._lent_until
             if self._socket is not None and until is not None and now > until + _GRACE_SECONDS:
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
+                if self._lane is not None:
+                    self._lane.look_soon()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlalchemy.Connection]:
@@ -112,6 +122,12 @@ class Session:
             # Of a COMMIT without an answer nobody knows whether it happened.
             self._is_in_transaction = False
             connection.exec_driver_sql("COMMIT")
+
+    def _connected(self) -> sqlalchemy.Connection:
+        if self._lane is None:
+            return self._engine.connect()
+        # The name is looked up, and files are read.
+        return self._lane.in_thread(self._engine.connect)
 
     def _roll_back(self, connection: sqlalchemy.Connection) -> None:
         try:
@@ -165,6 +181,8 @@ class Session:
         is_quiet = not self._poll.poll(0)
         if is_quiet and time.monotonic() - self._used_at < _REST_SECONDS:
             return True
+        if self._lane is not None:
+            self._lane.watch_anew()
         try:
             with _raw(connection).cursor() as cursor:
                 cursor.execute("SELECT 1")

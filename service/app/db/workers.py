@@ -1,22 +1,23 @@
-"""The threads that use the database: a few of our own, each with a connection that it keeps.
+"""The lanes that use the database: a few, each with a connection that it keeps.
 
-A thread takes a request only while it has a connection, so that those that have one serve all.
+A lane takes a request only while it has a connection, so that those that have one serve all.
 What a broken connection cut off runs again from its start where nothing can have happened twice.
 """
 
 import asyncio
-import threading
+import contextlib
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
+import greenlet
 import structlog
 
 from app import deadlines
 from app.db import outages
 from app.db.connections import Database
 from app.db.jobs import Job, Jobs
+from app.db.lanes import Lane
 from app.db.outages import Outage
 from app.db.sessions import Session
 from app.errors import AnswerLost, DatabaseUnavailable
@@ -34,7 +35,7 @@ _STOP_SECONDS = 1.0
 
 
 class Workers:
-    """Runs use cases in threads; made and used on one event loop."""
+    """Runs use cases in lanes; made and used on one event loop."""
 
     def __init__(
         self, database: Database, settings: Settings, note_wait_seconds: Callable[[float], object]
@@ -47,18 +48,13 @@ class Workers:
         self._note_wait_seconds = note_wait_seconds
         self._loop = asyncio.get_running_loop()
         self._jobs = Jobs(settings.db_queue_size)
-        self._finished: deque[tuple[Job, Any, BaseException | None]] = deque()
-        self._is_woken = False
         self._outage: Outage | None = None
-        self._stop = threading.Event()
+        self._is_stopping = False
         self._sessions: list[Session] = []
-        self._threads = [
-            # Daemons: one that hangs in a connect must not hold up the end of the process.
-            threading.Thread(target=self._serve, name=f"database-{number}", daemon=True)
-            for number in range(settings.db_pool_size)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._lanes = {Lane(self._serve) for _ in range(settings.db_pool_size)}
+        self._have_ended = asyncio.Event()
+        for lane in self._lanes:
+            lane.switch()
         self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
     async def run(self, work: Callable[[], T], *, is_repeatable: bool) -> T:
@@ -74,14 +70,15 @@ class Workers:
         self._jobs.put(Job(work, future, ends_at, is_repeatable))
         return await future
 
-    def close(self) -> None:
-        """End the threads; requests that still wait are answered first."""
+    async def close(self) -> None:
+        """End the lanes; requests that still wait are answered first."""
         self._next_look.cancel()
-        self._stop.set()
+        self._is_stopping = True
         self._jobs.close()
-        ends_at = time.monotonic() + _STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, ends_at - time.monotonic()))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._have_ended.wait(), _STOP_SECONDS)
+        for lane in list(self._lanes):
+            lane.end()
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -93,47 +90,36 @@ class Workers:
         self._database.cut_overdue()
         self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
-    def _deliver(self) -> None:
-        # Before the queue is emptied: a thread that finds it set has put its result in already.
-        self._is_woken = False
-        while self._finished:
-            job, result, error = self._finished.popleft()
-            if job.future.done():
-                continue
-            if error is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(error)
+    # From here on in the lanes.
 
-    # From here on in the threads.
-
-    def _serve(self) -> None:
+    def _serve(self, lane: Lane) -> None:
         session = self._database.session()
         self._sessions.append(session)
-        wake = threading.Lock()
-        wake.acquire()
-        while session.is_open or self._connect(session):
-            job = self._jobs.take(wake)
+        while session.is_open or self._connect(lane, session):
+            job = self._jobs.take(lane)
             if job is None:
                 break
             self._do(job, session)
         session.close()
+        self._lanes.discard(lane)
+        if not self._lanes:
+            self._have_ended.set()
 
-    def _connect(self, session: Session) -> bool:
-        """Open the thread's connection, however long it takes; False when the thread shall end."""
+    def _connect(self, lane: Lane, session: Session) -> bool:
+        """Open the lane's connection, however long it takes; False when the lane shall end."""
         failed_tries = 0
-        while not self._stop.is_set():
+        while not self._is_stopping:
             try:
                 session.open()
             except DatabaseUnavailable as error:
                 self._note_failure(error)
             except Exception:
-                # A thread that died would be missing for good.
+                # A lane that died would be missing for good.
                 log.exception("connecting failed")
             else:
                 self._note_success()
                 return True
-            self._stop.wait(outages.pause_seconds(failed_tries))
+            lane.pause(outages.pause_seconds(failed_tries))
             failed_tries += 1
         return False
 
@@ -143,6 +129,8 @@ class Workers:
         job.tries += 1
         try:
             result = job.context.run(job.work)
+        except greenlet.GreenletExit:
+            raise
         except BaseException as error:  # noqa: BLE001 - the request raises it
             if self._runs_again(job, session, error):
                 self._jobs.put_back(job)
@@ -157,11 +145,12 @@ class Workers:
         return is_cut_off and not may_have_happened and job.tries < self._most_tries
 
     def _finish(self, job: Job, result: object, error: BaseException | None) -> None:
-        self._finished.append((job, result, error))
-        # One wake-up for all results until the loop looks: a system call each would cost more.
-        if not self._is_woken:
-            self._is_woken = True
-            self._loop.call_soon_threadsafe(self._deliver)
+        if job.future.done():
+            return
+        if error is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(error)
 
     def _note_failure(self, error: DatabaseUnavailable) -> None:
         if any(session.is_open for session in self._sessions):

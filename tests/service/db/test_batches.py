@@ -1,5 +1,4 @@
 import asyncio
-import threading
 from collections.abc import Sequence
 
 import pytest
@@ -69,26 +68,27 @@ def test_without_a_database_each_read_has_an_error_of_its_own() -> None:
 
 def test_nobody_is_asked_for_who_has_given_up(migrated_url: str) -> None:
     asked: list[Sequence[str]] = []
-    may_go = threading.Event()
 
     def ask(keys: Sequence[str]) -> dict[str, str]:
         asked.append(keys)
         return {key: key.upper() for key in keys}
 
-    with carts.running_client(carts.settings_for(migrated_url, db_pool_size=1)) as client:
-        workers = _service(client).workers
+    chosen = carts.settings_for(migrated_url, db_pool_size=1)
+    with carts.closed_gate(migrated_url) as gate, carts.running_client(chosen) as client:
+        service = _service(client)
 
-        async def read() -> list[object]:
-            busy = asyncio.create_task(workers.run(may_go.wait, is_repeatable=False))
-            batches = Batches(workers, ask)
+        async def read() -> list[str | BaseException]:
+            busy = asyncio.create_task(service.run(gate.pass_through, service))
+            batches = Batches(service.workers, ask)
             reads = [asyncio.create_task(batches.one(key)) for key in ("a", "b")]
             await asyncio.sleep(0)
             reads[0].cancel()
-            may_go.set()
-            return [await busy, *await asyncio.gather(*reads, return_exceptions=True)]
+            gate.open()
+            await busy
+            return await asyncio.gather(*reads, return_exceptions=True)
 
         assert client.portal is not None
-        _, given_up, answered = client.portal.call(read)
+        given_up, answered = client.portal.call(read)
     assert isinstance(given_up, asyncio.CancelledError)
     assert answered == "B"
     assert asked == [["b"]]
@@ -99,28 +99,30 @@ def test_reads_that_arrive_while_one_is_answered_go_together(
     migrated_url: str, *, does_first_hang: bool
 ) -> None:
     asked: list[Sequence[str]] = []
-    is_asked, may_end = threading.Event(), threading.Event()
+    is_asked = asyncio.Event()
 
     def ask(keys: Sequence[str]) -> dict[str, str]:
         asked.append(keys)
         if keys == ["a"]:
             is_asked.set()
-            may_end.wait(10)
+            gate.pass_through(service)
         return {key: key.upper() for key in keys}
 
-    with carts.running_client(carts.settings_for(migrated_url, db_pool_size=2)) as client:
-        batches = Batches(_service(client).workers, ask)
+    chosen = carts.settings_for(migrated_url, db_pool_size=2)
+    with carts.closed_gate(migrated_url) as gate, carts.running_client(chosen) as client:
+        service = _service(client)
+        batches = Batches(service.workers, ask)
 
         async def read() -> list[str]:
             reads = [asyncio.create_task(batches.one("a"))]
-            await asyncio.to_thread(is_asked.wait, 10)
+            await is_asked.wait()
             for key in ("b", "c"):
                 reads.append(asyncio.create_task(batches.one(key)))
                 # A turn of the loop each.
                 await asyncio.sleep(0)
             if does_first_hang:
                 await asyncio.gather(*reads[1:])
-            may_end.set()
+            gate.open()
             return await asyncio.gather(*reads)
 
         assert client.portal is not None

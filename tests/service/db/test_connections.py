@@ -1,4 +1,5 @@
 import secrets
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 import sqlalchemy
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 from starlette.testclient import TestClient
 
 from app import settings
@@ -43,6 +44,25 @@ def test_parts_of_the_url_reach_the_driver() -> None:
         "options": "-c timezone=UTC -c geqo=off",
         "connect_timeout": 3,
     }
+
+
+def test_hosts_of_a_url_are_tried_in_turn(migrated_url: str) -> None:
+    url = make_url(migrated_url)
+    given = url.set(host=None, port=None).update_query_dict(
+        {"host": f"127.0.0.1,{url.host}", "port": f"1,{url.port}"}
+    )
+    database = Database(carts.settings_for(given.render_as_string(hide_password=False)))
+    with database.connection() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+    database.close()
+
+
+def test_server_that_says_nothing_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/x"
+        database = Database(carts.settings_for(url, db_connect_timeout_seconds=1))
+        with pytest.raises(DatabaseUnavailable, match="no answer in time"):
+            database.session().open()
 
 
 @pytest.mark.parametrize(
@@ -198,7 +218,7 @@ def test_request_outlives_every_connection_to_a_demoted_primary(
 
     def demote(connection: sqlalchemy.Connection) -> None:
         _demote(connection)
-        together.wait(30)
+        gate.pass_with(connection)
 
     def connect(*args: Any, **options: Any) -> psycopg2.extensions.connection:
         # The primary is found once every connection to the old one is gone.
@@ -209,8 +229,12 @@ def test_request_outlives_every_connection_to_a_demoted_primary(
     with carts.running_client(carts.settings_for(own_url)) as client:
         shopper = carts.new_shopper(client)
         carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_overflow") == 0)
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda _: _in_worker(client, demote), range(8)))
+        with ThreadPoolExecutor(8) as pool, carts.closed_gate(own_url) as gate:
+            waiting = [pool.submit(_in_worker, client, demote) for _ in range(8)]
+            carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_checked_out") == 8)
+            gate.open()
+            for each in waiting:
+                each.result()
         monkeypatch.setattr(credentials, "open_connection", connect)
         try:
             assert shopper.add().status_code == 201
