@@ -14,7 +14,8 @@ from carthub_dev.errors import BuildFailed
 
 SUITE = "bookworm"
 # usr-is-merged instead of usrmerge, which would bring 46 MB of Perl.
-PACKAGES = ("usr-is-merged", "python3", "python3-venv", "ca-certificates")
+# libstdc++6: greenlet's wheel links it; the official Python images have it because apt does.
+PACKAGES = ("usr-is-merged", "python3", "python3-venv", "ca-certificates", "libstdc++6")
 
 _NEVER_READ = ("doc", "man", "locale", "info")
 _KEPT = "/usr/share/doc/*/copyright"
