@@ -8,6 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(BIN)/python -m carthub_dev
+# With extras: pip looks for a package with an extra by itself, and finds a newer one than is pinned.
+RESOLVE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
+  --no-emit-index-url --no-header --no-strip-extras
 
 .PHONY: help
 help: ## List the targets
@@ -79,10 +82,8 @@ fmt: $(READY) ## Format the code and apply safe fixes
 .PHONY: lock
 lock: $(READY) ## Resolve requirements/*.lock again, with hashes and without addresses
 	@for extra in operator service dev; do \
-	  $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
-	    --extra $$extra pyproject.toml --output-file requirements/$$extra.lock; done
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header \
-	  --group build --output-file requirements/build.lock
+	  $(RESOLVE) --extra $$extra pyproject.toml --output-file requirements/$$extra.lock; done
+	@$(RESOLVE) --group build --output-file requirements/build.lock
 
 .PHONY: clean
 clean: ## Remove what the targets made in the checkout (caches outside it stay)
