@@ -61,23 +61,28 @@ BEGIN
         RETURN (
             'quantity-limit', NULL, NULL, json_build_object('quantity', v_line.quantity)
         )::cart_answer_v1;
-    ELSIF v_line.cart_id IS NULL
-        AND (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) >= p_max_lines THEN
+    ELSIF v_line.cart_id IS NOT NULL THEN
+        UPDATE cart_items
+        SET quantity = quantity + p_quantity,
+            unit_price = p_unit_price,
+            name = coalesce(p_name, name)
+        WHERE cart_id = v_cart.id AND product_id = p_product_id;
+    ELSIF p_max_lines <= (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) THEN
         RETURN ('line-limit', NULL, NULL, NULL)::cart_answer_v1;
+    ELSE
+        INSERT INTO cart_items (cart_id, product_id, name, unit_price, quantity, added_at)
+        VALUES (v_cart.id, p_product_id, p_name, p_unit_price, p_quantity, clock_timestamp());
     END IF;
+    -- One write of the row for all that changes in it.
+    UPDATE carts
+    SET version = version + 1,
+        currency = coalesce(currency, p_currency),
+        currency_decimals = coalesce(currency_decimals, p_currency_decimals),
+        updated_at = clock_timestamp(),
+        expires_at = clock_timestamp() + p_ttl
+    WHERE id = v_cart.id;
 
-    IF v_cart.currency IS NULL THEN
-        UPDATE carts SET currency = p_currency, currency_decimals = p_currency_decimals
-        WHERE id = v_cart.id;
-    END IF;
-    INSERT INTO cart_items AS i (cart_id, product_id, name, unit_price, quantity, added_at)
-    VALUES (v_cart.id, p_product_id, p_name, p_unit_price, p_quantity, clock_timestamp())
-    ON CONFLICT (cart_id, product_id) DO UPDATE
-    SET quantity = i.quantity + excluded.quantity,
-        unit_price = excluded.unit_price,
-        name = coalesce(excluded.name, i.name);
-
-    v_answer := cart_changed_v1(v_cart.id, p_ttl);
+    v_answer := cart_done_v1(p_customer_id);
     IF v_line.unit_price <> p_unit_price THEN
         v_answer.facts := json_build_object(
             'old_price', round(v_line.unit_price, v_cart.currency_decimals)::text

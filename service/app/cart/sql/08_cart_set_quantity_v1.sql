@@ -16,10 +16,10 @@ BEGIN
     IF v_quantity IS NULL THEN
         RETURN ('item-not-found', NULL, NULL, NULL)::cart_answer_v1;
     ELSIF v_quantity = p_quantity THEN
-        RETURN ('done', cart_tag_v1(v_cart), cart_document_v1(v_cart), NULL)::cart_answer_v1;
+        RETURN cart_done_v1(p_customer_id);
     END IF;
     UPDATE cart_items SET quantity = p_quantity
     WHERE cart_id = v_cart.id AND product_id = p_product_id;
-    RETURN cart_changed_v1(v_cart.id, p_ttl);
+    RETURN cart_changed_v1(v_cart, p_ttl);
 END
 $$

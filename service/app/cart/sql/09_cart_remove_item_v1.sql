@@ -14,6 +14,6 @@ BEGIN
     IF NOT found THEN
         RETURN ('item-not-found', NULL, NULL, NULL)::cart_answer_v1;
     END IF;
-    RETURN cart_changed_v1(v_cart.id, p_ttl);
+    RETURN cart_changed_v1(v_cart, p_ttl);
 END
 $$

@@ -73,10 +73,7 @@ BEGIN
             < v_found.more + (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) THEN
             RETURN ('line-limit', NULL, NULL, NULL)::cart_answer_v1;
         ELSIF NOT v_found.is_change THEN
-            RETURN (
-                'done', cart_tag_v1(v_cart),
-                CASE WHEN v_cart.id IS NOT NULL THEN cart_document_v1(v_cart) END, NULL
-            )::cart_answer_v1;
+            RETURN cart_done_v1(p_customer_id);
         END IF;
         EXIT WHEN v_cart.id IS NOT NULL;
         v_cart := cart_open_v1(p_customer_id, p_ttl);
@@ -106,7 +103,7 @@ BEGIN
     UPDATE carts SET currency = v_currency, currency_decimals = v_decimals
     WHERE id = v_cart.id AND currency IS NULL;
 
-    v_answer := cart_changed_v1(v_cart.id, p_ttl);
+    v_answer := cart_changed_v1(v_cart, p_ttl);
     v_answer.facts := CASE
         WHEN v_found.old_prices IS NOT NULL
             THEN json_build_object('old_prices', v_found.old_prices)

@@ -63,10 +63,7 @@ BEGIN
             WHERE s.cart_id = v_source.id;
 
             IF v_found.lines = 0 THEN
-                RETURN (
-                    'done', cart_tag_v1(v_target),
-                    CASE WHEN v_target.id IS NOT NULL THEN cart_document_v1(v_target) END, NULL
-                )::cart_answer_v1;
+                RETURN cart_done_v1(p_target_id);
             ELSIF v_target.currency <> v_source.currency THEN
                 RETURN ('currency-mismatch', NULL, NULL, json_build_object(
                     'currency', v_target.currency, 'source_currency', v_source.currency
@@ -119,9 +116,9 @@ BEGIN
     SET status = 'merged', version = version + 1, updated_at = clock_timestamp()
     WHERE id = v_source.id;
     IF NOT v_found.is_change THEN
-        RETURN ('done', cart_tag_v1(v_target), cart_document_v1(v_target), NULL)::cart_answer_v1;
+        RETURN cart_done_v1(p_target_id);
     END IF;
-    v_answer := cart_changed_v1(v_target.id, p_ttl);
+    v_answer := cart_changed_v1(v_target, p_ttl);
     v_answer.facts := CASE
         WHEN v_found.old_prices IS NOT NULL
             THEN json_build_object('old_prices', v_found.old_prices)

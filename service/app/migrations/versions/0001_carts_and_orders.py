@@ -142,54 +142,71 @@ CREATE TYPE cart_answer_v1 AS (
 FUNCTIONS = {
     "cart_tag_v1": """
 -- What the strong ETag of a cart holds; 'empty' means no active cart.
+-- With casts, not as `uuid || text`: that is only stable, and the call would not become part of
+-- the statement around it.
 CREATE FUNCTION cart_tag_v1(p_cart carts) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN p_cart.id IS NULL THEN 'empty' ELSE p_cart.id || '.' || p_cart.version END
-$$
-""",
-    "cart_document_v1": """
--- The cart as clients see it, prices with exactly the currency's decimals.
--- The columns come from the row that is passed in, the lines from the caller's snapshot.
-CREATE FUNCTION cart_document_v1(p_cart carts) RETURNS json
-LANGUAGE sql STABLE AS $$
-    SELECT json_build_object(
-        'cart_id', p_cart.id,
-        'customer_id', p_cart.customer_id,
-        'currency', p_cart.currency,
-        'items', coalesce(
-            json_agg(
-                json_build_object(
-                    'product_id', i.product_id,
-                    'name', i.name,
-                    'unit_price', round(i.unit_price, p_cart.currency_decimals)::text,
-                    'quantity', i.quantity,
-                    'line_total',
-                    round(i.unit_price * i.quantity, p_cart.currency_decimals)::text
-                ) ORDER BY i.added_at, i.product_id
-            ),
-            '[]'
-        ),
-        'item_count', coalesce(sum(i.quantity), 0),
-        'line_count', count(*),
-        'total',
-        coalesce(round(sum(i.unit_price * i.quantity), p_cart.currency_decimals), 0)::text,
-        'version', p_cart.version,
-        'updated_at', p_cart.updated_at,
-        'expires_at', p_cart.expires_at
-    )
-    FROM cart_items AS i
-    WHERE i.cart_id = p_cart.id
+    SELECT CASE
+        WHEN p_cart.id IS NULL THEN 'empty' ELSE p_cart.id::text || '.' || p_cart.version::text
+    END
 $$
 """,
     "cart_read_v1": """
--- The active carts of customers; no row for one without. One statement, one snapshot: the lines
--- belong to the version.
+-- The active carts of customers as clients see them, prices with exactly the currency's decimals;
+-- no row for a customer without one. One statement, one snapshot: the lines belong to the version.
+-- It becomes part of the statement that calls it, and is planned with that.
 CREATE FUNCTION cart_read_v1(p_customer_ids text [])
 RETURNS TABLE (customer_id text, tag text, document json)
 LANGUAGE sql STABLE AS $$
-    SELECT c.customer_id, cart_tag_v1(c), cart_document_v1(c)
+    SELECT c.customer_id, cart_tag_v1(c), json_build_object(
+        'cart_id', c.id,
+        'customer_id', c.customer_id,
+        'currency', c.currency,
+        'items', l.items,
+        'item_count', l.item_count,
+        'line_count', l.line_count,
+        'total', coalesce(round(l.total, c.currency_decimals), 0)::text,
+        'version', c.version,
+        'updated_at', c.updated_at,
+        'expires_at', c.expires_at
+    )
     FROM carts AS c
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(
+                json_agg(
+                    json_build_object(
+                        'product_id', i.product_id,
+                        'name', i.name,
+                        'unit_price', round(i.unit_price, c.currency_decimals)::text,
+                        'quantity', i.quantity,
+                        'line_total',
+                        round(i.unit_price * i.quantity, c.currency_decimals)::text
+                    ) ORDER BY i.added_at, i.product_id
+                ),
+                '[]'
+            ) AS items,
+            coalesce(sum(i.quantity), 0) AS item_count,
+            count(*) AS line_count,
+            sum(i.unit_price * i.quantity) AS total
+        FROM cart_items AS i
+        WHERE i.cart_id = c.id
+    ) AS l
     WHERE c.customer_id = ANY (p_customer_ids) AND c.status = 'active' AND c.expires_at > now()
+$$
+""",
+    "cart_done_v1": """
+-- The answer of a call that is done: what GET would answer now.
+CREATE FUNCTION cart_done_v1(p_customer_id text) RETURNS cart_answer_v1
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_answer cart_answer_v1 := ('done', 'empty', NULL, NULL);
+BEGIN
+    SELECT tag, document INTO v_answer.tag, v_answer.document
+    FROM cart_read_v1(ARRAY[p_customer_id]);
+    v_answer.tag := coalesce(v_answer.tag, 'empty');
+    RETURN v_answer;
+END
 $$
 """,
     "cart_lock_v1": """
@@ -214,25 +231,29 @@ $$
 """,
     "cart_refuses_tags_v1": """
 -- The refusal when If-Match names other versions than this; NULL when the write may go on.
+-- PL/pgSQL for its kept plan: most writes come without If-Match, and have nothing to plan then.
 CREATE FUNCTION cart_refuses_tags_v1(p_cart carts, p_tags text []) RETURNS cart_answer_v1
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT
-        'precondition-failed', cart_tag_v1(p_cart), NULL::json,
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF p_tags IS NULL
+        OR cart_tag_v1(p_cart) = ANY (p_tags)
+        OR ('*' = ANY (p_tags) AND p_cart.id IS NOT NULL) THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        'precondition-failed', cart_tag_v1(p_cart), NULL,
         json_build_object('current_version', coalesce(p_cart.version, 0))
-    WHERE NOT (
-        cart_tag_v1(p_cart) = ANY (p_tags)
-        OR ('*' = ANY (p_tags) AND p_cart.id IS NOT NULL)
-    )
+    )::cart_answer_v1;
+END
 $$
 """,
     "cart_changed_v1": """
 -- Count a change of a locked cart, prolong its life, and answer what GET would answer now.
-CREATE FUNCTION cart_changed_v1(p_cart_id uuid, p_ttl interval) RETURNS cart_answer_v1
+CREATE FUNCTION cart_changed_v1(p_cart carts, p_ttl interval) RETURNS cart_answer_v1
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_cart carts;
     -- Without lines a cart has no currency.
-    v_has_lines boolean := EXISTS (SELECT FROM cart_items WHERE cart_id = p_cart_id);
+    v_has_lines boolean := EXISTS (SELECT FROM cart_items WHERE cart_id = p_cart.id);
 BEGIN
     UPDATE carts
     SET version = version + 1,
@@ -240,9 +261,8 @@ BEGIN
         currency_decimals = CASE WHEN v_has_lines THEN currency_decimals END,
         updated_at = clock_timestamp(),
         expires_at = clock_timestamp() + p_ttl
-    WHERE id = p_cart_id
-    RETURNING * INTO v_cart;
-    RETURN ('done', cart_tag_v1(v_cart), cart_document_v1(v_cart), NULL)::cart_answer_v1;
+    WHERE id = p_cart.id;
+    RETURN cart_done_v1(p_cart.customer_id);
 END
 $$
 """,
@@ -310,23 +330,28 @@ BEGIN
         RETURN (
             'quantity-limit', NULL, NULL, json_build_object('quantity', v_line.quantity)
         )::cart_answer_v1;
-    ELSIF v_line.cart_id IS NULL
-        AND (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) >= p_max_lines THEN
+    ELSIF v_line.cart_id IS NOT NULL THEN
+        UPDATE cart_items
+        SET quantity = quantity + p_quantity,
+            unit_price = p_unit_price,
+            name = coalesce(p_name, name)
+        WHERE cart_id = v_cart.id AND product_id = p_product_id;
+    ELSIF p_max_lines <= (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) THEN
         RETURN ('line-limit', NULL, NULL, NULL)::cart_answer_v1;
+    ELSE
+        INSERT INTO cart_items (cart_id, product_id, name, unit_price, quantity, added_at)
+        VALUES (v_cart.id, p_product_id, p_name, p_unit_price, p_quantity, clock_timestamp());
     END IF;
+    -- One write of the row for all that changes in it.
+    UPDATE carts
+    SET version = version + 1,
+        currency = coalesce(currency, p_currency),
+        currency_decimals = coalesce(currency_decimals, p_currency_decimals),
+        updated_at = clock_timestamp(),
+        expires_at = clock_timestamp() + p_ttl
+    WHERE id = v_cart.id;
 
-    IF v_cart.currency IS NULL THEN
-        UPDATE carts SET currency = p_currency, currency_decimals = p_currency_decimals
-        WHERE id = v_cart.id;
-    END IF;
-    INSERT INTO cart_items AS i (cart_id, product_id, name, unit_price, quantity, added_at)
-    VALUES (v_cart.id, p_product_id, p_name, p_unit_price, p_quantity, clock_timestamp())
-    ON CONFLICT (cart_id, product_id) DO UPDATE
-    SET quantity = i.quantity + excluded.quantity,
-        unit_price = excluded.unit_price,
-        name = coalesce(excluded.name, i.name);
-
-    v_answer := cart_changed_v1(v_cart.id, p_ttl);
+    v_answer := cart_done_v1(p_customer_id);
     IF v_line.unit_price <> p_unit_price THEN
         v_answer.facts := json_build_object(
             'old_price', round(v_line.unit_price, v_cart.currency_decimals)::text
@@ -355,11 +380,11 @@ BEGIN
     IF v_quantity IS NULL THEN
         RETURN ('item-not-found', NULL, NULL, NULL)::cart_answer_v1;
     ELSIF v_quantity = p_quantity THEN
-        RETURN ('done', cart_tag_v1(v_cart), cart_document_v1(v_cart), NULL)::cart_answer_v1;
+        RETURN cart_done_v1(p_customer_id);
     END IF;
     UPDATE cart_items SET quantity = p_quantity
     WHERE cart_id = v_cart.id AND product_id = p_product_id;
-    RETURN cart_changed_v1(v_cart.id, p_ttl);
+    RETURN cart_changed_v1(v_cart, p_ttl);
 END
 $$
 """,
@@ -380,7 +405,7 @@ BEGIN
     IF NOT found THEN
         RETURN ('item-not-found', NULL, NULL, NULL)::cart_answer_v1;
     END IF;
-    RETURN cart_changed_v1(v_cart.id, p_ttl);
+    RETURN cart_changed_v1(v_cart, p_ttl);
 END
 $$
 """,
@@ -400,7 +425,7 @@ BEGIN
     IF NOT found THEN
         RETURN ('done', cart_tag_v1(v_cart), NULL, NULL)::cart_answer_v1;
     END IF;
-    RETURN cart_changed_v1(v_cart.id, p_ttl);
+    RETURN cart_changed_v1(v_cart, p_ttl);
 END
 $$
 """,

@@ -122,10 +122,7 @@ BEGIN
             < v_found.more + (SELECT count(*) FROM cart_items WHERE cart_id = v_cart.id) THEN
             RETURN ('line-limit', NULL, NULL, NULL)::cart_answer_v1;
         ELSIF NOT v_found.is_change THEN
-            RETURN (
-                'done', cart_tag_v1(v_cart),
-                CASE WHEN v_cart.id IS NOT NULL THEN cart_document_v1(v_cart) END, NULL
-            )::cart_answer_v1;
+            RETURN cart_done_v1(p_customer_id);
         END IF;
         EXIT WHEN v_cart.id IS NOT NULL;
         v_cart := cart_open_v1(p_customer_id, p_ttl);
@@ -155,7 +152,7 @@ BEGIN
     UPDATE carts SET currency = v_currency, currency_decimals = v_decimals
     WHERE id = v_cart.id AND currency IS NULL;
 
-    v_answer := cart_changed_v1(v_cart.id, p_ttl);
+    v_answer := cart_changed_v1(v_cart, p_ttl);
     v_answer.facts := CASE
         WHEN v_found.old_prices IS NOT NULL
             THEN json_build_object('old_prices', v_found.old_prices)
@@ -230,10 +227,7 @@ BEGIN
             WHERE s.cart_id = v_source.id;
 
             IF v_found.lines = 0 THEN
-                RETURN (
-                    'done', cart_tag_v1(v_target),
-                    CASE WHEN v_target.id IS NOT NULL THEN cart_document_v1(v_target) END, NULL
-                )::cart_answer_v1;
+                RETURN cart_done_v1(p_target_id);
             ELSIF v_target.currency <> v_source.currency THEN
                 RETURN ('currency-mismatch', NULL, NULL, json_build_object(
                     'currency', v_target.currency, 'source_currency', v_source.currency
@@ -286,9 +280,9 @@ BEGIN
     SET status = 'merged', version = version + 1, updated_at = clock_timestamp()
     WHERE id = v_source.id;
     IF NOT v_found.is_change THEN
-        RETURN ('done', cart_tag_v1(v_target), cart_document_v1(v_target), NULL)::cart_answer_v1;
+        RETURN cart_done_v1(p_target_id);
     END IF;
-    v_answer := cart_changed_v1(v_target.id, p_ttl);
+    v_answer := cart_changed_v1(v_target, p_ttl);
     v_answer.facts := CASE
         WHEN v_found.old_prices IS NOT NULL
             THEN json_build_object('old_prices', v_found.old_prices)
