@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy
-from alembic import autogenerate
+from alembic import autogenerate, script
 from alembic.runtime.migration import MigrationContext
 
 import app.cart
@@ -98,6 +98,44 @@ def test_down_and_up_again(own_url: str) -> None:
     assert carts.run_sql(own_url, "SELECT to_regtype('cart_answer_v1')") == [(None,)]
     command.migrate(settings)
     assert set(metadata.tables) <= _tables(own_url)
+
+
+_FULL = """
+INSERT INTO carts SELECT gen_random_uuid(), 'full-' || n,
+    CASE WHEN mod(n, 4) = 0 THEN 'checked_out' ELSE 'active' END, 'EUR', 2, 1, now(), now(),
+    now() + interval '1 day'
+FROM generate_series(1, 2000) AS n;
+INSERT INTO cart_items SELECT c.id, 'p-' || l, NULL, 1.5, l, now()
+FROM carts AS c CROSS JOIN generate_series(1, 3) AS l;
+INSERT INTO orders SELECT gen_random_uuid(), id, customer_id, 'EUR', 2, 6, 9, now()
+FROM carts WHERE status = 'checked_out';
+INSERT INTO order_items SELECT o.id, l, 'p-' || l, NULL, 1.5, l, 1.5 * l
+FROM orders AS o CROSS JOIN generate_series(1, 3) AS l
+"""
+_CONTENTS = """
+SELECT (SELECT count(*) FROM carts), (SELECT sum(quantity * unit_price) FROM cart_items),
+    (SELECT count(*) FROM orders), (SELECT sum(line_total) FROM order_items)
+"""
+
+
+def test_each_migration_leaves_what_is_in_a_full_database(own_url: str) -> None:
+    settings = carts.settings_for(own_url)
+    carts.run_sql(own_url, _FULL)
+    full = carts.run_sql(own_url, _CONTENTS)
+    scripts = script.ScriptDirectory.from_config(command.alembic_config())
+    steps = [found.revision for found in scripts.walk_revisions()]
+    for below in steps[1:]:
+        command.downgrade(settings, below)
+        assert carts.run_sql(own_url, _CONTENTS) == full
+        command.migrate(settings)
+        assert carts.run_sql(own_url, _CONTENTS) == full
+        command.downgrade(settings, below)
+    command.migrate(settings)
+    assert carts.run_sql(own_url, _CONTENTS) == full
+    with carts.running_client(settings) as client:
+        shopper = carts.Shopper(client, "full-1")
+        assert shopper.cart()["item_count"] == 6
+        assert shopper.check_out().status_code == 201
 
 
 def test_migrating_twice_changes_nothing(own_url: str) -> None:
