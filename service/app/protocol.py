@@ -252,6 +252,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.scope["state"][CUT_STATE] = status
             cycle.disconnected = True
+            # The connection lingers, and what came of the body need not.
+            cycle.body = bytearray()
             cycle.message_event.set()
 
     def _problem(self, status: int, code: str, detail: str) -> bytes:

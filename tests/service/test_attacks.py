@@ -93,7 +93,7 @@ def test_attack_is_cut_and_a_good_client_is_served(
         grown = resident_bytes(server) - before
     _report(parts.__name__.strip("_"), book, good, grown)
     assert good.failures == []
-    assert grown < 64 * _MEGABYTE
+    assert grown < 32 * _MEGABYTE
     assert book.connections > size(short=20, full=200) // 5
     assert book.longest_seconds < _DEADLINE_SECONDS + _SLACK_SECONDS
 
@@ -123,7 +123,7 @@ def test_more_silent_connections_than_there_may_be_keep_nobody_out(server: Serve
         f"{turned_away} told 503; a newcomer was served after {newcomer_seconds:.2f} s"
     )
     assert good.failures == []
-    assert grown < 64 * _MEGABYTE
+    assert grown < 32 * _MEGABYTE
     assert newcomer_seconds < 1 + _SLACK_SECONDS
 
 
