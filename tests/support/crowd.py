@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 _JSON = {"Content-Type": "application/json"}
-_TIMEOUT_SECONDS = 30
+_TIMEOUT_SECONDS = 30.0
 # What a client may send again without a thought, and what it may not.
 SAFE = ("get", "get", "get", "get", "set", "keyed add")
 ALL = (*SAFE, "add", "add")
@@ -47,10 +47,21 @@ class Answer:
 
 
 class Crowd:
-    """Runs while its block does; each customer in a thread, one request after the other."""
+    """Runs while its block does; each customer in a thread, one request after the other.
 
-    def __init__(self, port: int, *, customers: int = 8, kinds: tuple[str, ...] = ALL) -> None:
+    A request with a key is sent again for `patience_seconds`, whatever it is answered.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        customers: int = 8,
+        kinds: tuple[str, ...] = ALL,
+        patience_seconds: float = _TIMEOUT_SECONDS,
+    ) -> None:
         self._port = port
+        self._patience_seconds = patience_seconds
         self._kinds = kinds
         self.accounts = [Account(f"crowd-{secrets.token_hex(6)}") for _ in range(customers)]
         self.answers: list[Answer] = []
@@ -112,7 +123,7 @@ class Crowd:
             assert answer.status == 201, answer
             account.added += 1
         elif kind in {"keyed add", "stock"}:
-            until = time.monotonic() + _TIMEOUT_SECONDS
+            until = time.monotonic() + self._patience_seconds
             while answer.status != 201:
                 assert time.monotonic() < until, answer
                 self._stop.wait(0.05)

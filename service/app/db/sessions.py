@@ -138,8 +138,13 @@ class Session:
 
     def __enter__(self) -> sqlalchemy.Connection:
         if not self._uses:
-            self.open()
+            # From before the look at whether it lives, which may be what hangs.
             self._lent_until = deadlines.ends_at(self._most_seconds)
+            try:
+                self.open()
+            except BaseException:
+                self._lent_until = None
+                raise
         # Inside another use it is that one's connection: a new one would leave its transaction.
         if self._connection is None:
             raise ConnectionLost("the connection ended inside a transaction")

@@ -1,12 +1,17 @@
 import math
+import os
+import select
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from app.db.connections import Database
 from app.db.statements import Statement
-from app.errors import AnswerLost, ConnectionLost, DatabaseFailed
+from app.errors import AnswerLost, ConnectionLost, DatabaseFailed, DatabaseUnavailable
 from tests.support import carts
+from tests.support.proxy import Proxy
 
 
 @pytest.fixture
@@ -33,6 +38,40 @@ _END_PLANNED = Statement(
     "test_end", ("integer",), "SELECT pg_terminate_backend(pg_backend_pid() + $1)"
 )
 _NOTE = Statement("test_note", ("text",), "INSERT INTO notes VALUES ($1) RETURNING note")
+
+
+def test_a_look_whether_it_lives_is_cut_off_too(own_url: str) -> None:
+    # As after a rest: something came that nobody asked for, and so the connection is tried first.
+    url = make_url(own_url)
+    with Proxy(str(url.host), int(url.port or 0)) as proxy, ThreadPoolExecutor(1) as user:
+        given = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        database = Database(
+            carts.settings_for(
+                given,
+                request_deadline_seconds=1,
+                db_connect_timeout_seconds=1,
+                db_statement_timeout_seconds=1,
+            )
+        )
+
+        def use(statement: str) -> int:
+            with database.connection() as connection:
+                connection.exec_driver_sql(statement)
+                raw = connection.connection.driver_connection
+                return os.dup(raw.fileno())  # type: ignore[union-attr] # psycopg2's
+
+        descriptor = user.submit(use, "LISTEN news").result()
+        carts.run_sql(own_url, "NOTIFY news")
+        assert select.select([descriptor], [], [], 10)[0]
+        os.close(descriptor)
+        proxy.swallow()
+        looked = user.submit(use, "SELECT 1")
+        while not looked.done():
+            database.cut_overdue()
+            wait([looked], timeout=0.05)
+        with pytest.raises(DatabaseUnavailable):
+            looked.result()
+        database.close()
 
 
 def _ended(database: Database) -> None:

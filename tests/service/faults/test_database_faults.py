@@ -165,6 +165,7 @@ def test_without_a_free_session_requests_are_refused_at_once(
 def test_database_that_swallows_everything_holds_no_request_beyond_its_deadline(
     own_server: DatabaseServer, tmp_path: Path
 ) -> None:
+    hole_seconds = size(short=5, full=60)
     with Proxy(own_server.address, own_server.port) as proxy:
         url = own_server.url.replace(f":{own_server.port}/", f":{proxy.port}/")
         environment = _environment(
@@ -175,10 +176,11 @@ def test_database_that_swallows_everything_holds_no_request_beyond_its_deadline(
             DB_POOL_TIMEOUT_SECONDS="2",
         )
         with carts.served(environment, tmp_path) as port:
-            with Crowd(port) as crowd, ThreadPoolExecutor(1) as prober:
+            crowd = Crowd(port, patience_seconds=hole_seconds + 30)
+            with crowd, ThreadPoolExecutor(1) as prober:
                 _wait_for_answers(crowd, 200)
                 proxy.swallow()
-                lives = prober.submit(_lives, port, size(short=5, full=60))
+                lives = prober.submit(_lives, port, hole_seconds)
                 slowest = lives.result()
                 proxy.forward()
                 seconds = _recovered(crowd, time.monotonic())
