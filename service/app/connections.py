@@ -13,6 +13,8 @@ from typing import Protocol
 LOOK_SECONDS = 0.5
 # Who has just come may still have its first request on the way.
 _GRACE_SECONDS = 1.0
+# Who has spoken may pause between two requests; a flood of newcomers shall not take its place.
+_REST_SECONDS = 5.0
 
 
 class Connection(Protocol):
@@ -42,7 +44,7 @@ class Connections:
         now = connection.silent_since = self._clock()
         if len(every) <= self._most:
             return True
-        silent = self._first_silent(now - _GRACE_SECONDS, every)
+        silent = self._first_silent(now, every)
         if silent is None:
             return False
         silent.make_room()
@@ -56,14 +58,19 @@ class Connections:
             for connection in list(every):
                 connection.check(now)
 
-    def _first_silent(self, before: float, every: Collection[Connection]) -> Connection | None:
+    def _first_silent(self, now: float, every: Collection[Connection]) -> Connection | None:
         # One search serves many: a flood must not be a search for each of its connections.
-        if not self._silent and self._clock() - self._searched_at >= LOOK_SECONDS:
-            self._searched_at = self._clock()
-            found = (connection for connection in every if connection.silent_since <= before)
+        if not self._silent and now - self._searched_at >= LOOK_SECONDS:
+            self._searched_at = now
+            found = (connection for connection in every if _may_go(connection, now))
             self._silent.extend(sorted(found, key=lambda one: (one.has_spoken, one.silent_since)))
         while self._silent:
             first = self._silent.popleft()
-            if first.silent_since <= before:
+            if _may_go(first, now):
                 return first
         return None
+
+
+def _may_go(connection: Connection, now: float) -> bool:
+    patience_seconds = _REST_SECONDS if connection.has_spoken else _GRACE_SECONDS
+    return connection.silent_since <= now - patience_seconds
