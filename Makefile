@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WORKERS ?= 2
 DEV := $(BIN)/python -m carthub_dev
 # With extras: pip looks for a package with an extra by itself, and finds a newer one than is pinned.
 RESOLVE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
@@ -52,8 +53,8 @@ down: $(READY) ## Remove everything that run or up started
 	@$(DEV) down
 
 .PHONY: test
-test: $(READY) ## All tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(READY) ## All tests, two at a time; WORKERS=0 runs one after the other, in this process
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: faults
 faults: $(READY) ## The fault tests at full size, which takes a good while; `make test` has their short form

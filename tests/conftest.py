@@ -1,6 +1,8 @@
 """What every test may ask for, and how long the shared parts took to start."""
 
 import contextlib
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,15 @@ _TOOLS = {
     "control_plane_tools": _CONTROL_PLANE,
     "load_generator": (("vegeta", "vegeta"),),
 }
+_ROOT = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares something: a module, and all that runs on the one platform."""
+    for item in items:
+        path = item.path.relative_to(_ROOT)
+        shared = "e2e" if path.parts[0] == "e2e" else str(path)
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -45,6 +56,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             for tools, binary in wanted:
                 toolchain.tool_set(tools).binary(binary)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # Of a process among several: what it tells the one that prints the summary.
+    if (told := getattr(session.config, "workeroutput", None)) is not None:
+        told["start_times"] = session.config.stash.get(start_times, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    started = getattr(node, "workeroutput", {}).get("start_times", {})
+    node.config.stash.setdefault(start_times, {}).update(started)
 
 
 def pytest_terminal_summary(
