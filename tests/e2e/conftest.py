@@ -45,7 +45,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     with capture.global_and_fixture_disabled():
         cluster.build_binaries()
         with Ledger.open(f"{INSTANCE}-images-{os.getpid()}") as ledger:
-            images.build_images(ledger)
+            images.build_images(ledger, say=_say)
+
+
+def _say(message: str) -> None:
+    # Standard output is not seen of one test process among several.
+    print(message, file=sys.stderr, flush=True)  # noqa: T201 - a build takes minutes
 
 
 @pytest.fixture(scope="session", autouse=True)
