@@ -20,6 +20,8 @@ DATABASE = ("postgresql",)
 # Tests only: they look at the API's documentation.
 BROWSER = ("chromium", "chromium-driver")
 BENCHMARKS = ("wrk",)
+# Tests only: its promtool judges the alerts.
+MONITORING = ("prometheus",)
 
 _OWN_CLUSTER = "use a cluster you have (KUBECONFIG=... kubectl apply -k deploy/operator)"
 NEVER_INSTALL = "CARTHUB_NO_INSTALL"
@@ -31,6 +33,7 @@ _PROGRAMS = {
     "iproute2": "ip",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
+    "prometheus": "promtool",
     "runc": "runc",
     "util-linux": "nsenter",
     "wrk": "wrk",

@@ -147,8 +147,10 @@ class Operator:
                 for one, seconds in self._schedule.unread_seconds().items()
             }
         )
-        if self._leadership is not None:
-            self._metrics.observe_leadership(self._leadership.is_held)
+        is_leading = self._leadership.is_held if self._leadership else lambda: True
+        self._metrics.observe_leadership(is_leading)
+        # A standby sees them too: once is enough.
+        self._metrics.observe_conditions(lambda: self._cache.conditions() if is_leading() else ())
 
     def _candidate(self) -> Leadership:
         # Connections of its own: no load may keep it from renewing in time.

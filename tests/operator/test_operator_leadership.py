@@ -93,6 +93,10 @@ def test_one_writes_and_both_are_ready(pair: Pair) -> None:
     assert all(one.answers("/readyz") and one.answers("/healthz") for one in pair.operators)
     made = _writes_of_children(pair.plane, mark, pair.cart.namespace)
     assert [one.resource for one in made] == ["services"]
+    # And what both of them know is shown once.
+    shown = "carthub_cartservice_condition"
+    labels = {"namespace": pair.cart.namespace, "type": "Stalled"}
+    assert sorted(one.metric(shown, **labels) for one in pair.operators) == [0, 1]
 
 
 def test_the_standby_takes_over_from_one_that_was_killed(

@@ -19,5 +19,7 @@ def service_monitor(resource: CartService, *, is_served: bool) -> Manifest | Non
         "spec": {
             "selector": {"matchLabels": names.selector_labels(resource.name)},
             "endpoints": [{"port": names.METRICS_PORT_NAME}],
+            # On every metric: whose it is. The namespace is there already.
+            "targetLabels": [names.LABEL_INSTANCE],
         },
     }

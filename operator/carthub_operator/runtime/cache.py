@@ -8,8 +8,9 @@ news never replaces newer: resource versions can be ordered
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from carthub_operator import kinds
 from carthub_operator.api import names
@@ -52,6 +53,16 @@ class ObjectCache:
         """Return every CartService there is."""
         with self._lock:
             return [Key(p.namespace, p.name) for p in self._objects if p.kind == names.KIND]
+
+    def conditions(self) -> list[tuple[Key, Mapping[str, Any]]]:
+        """Return every condition that the CartServices' statuses tell."""
+        with self._lock:
+            found = [(p, e.live) for p, e in self._objects.items() if p.kind == names.KIND]
+        return [
+            (Key(place.namespace, place.name), condition)
+            for place, live in found
+            for condition in (live.get("status") or {}).get("conditions", ())
+        ]
 
     def children(self, uid: str) -> Sequence[Manifest]:
         """Return the objects that carry the label of this CartService, pods not."""

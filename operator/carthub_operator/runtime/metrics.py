@@ -1,11 +1,16 @@
 """What /metrics shows; the names are part of the operator's interface."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from carthub_operator.api.resource import Key
+
+# A condition as the status has it.
+Told = Mapping[str, Any]
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -81,7 +86,7 @@ class Metrics:
 
     def observe_streams(self, silent: Callable[[], Mapping[str, float]]) -> None:
         """Show for how long nothing has come through each watch; a bookmark comes every 60 s."""
-        self._observe_seconds(
+        self._observe(
             "carthub_watch_silent_seconds",
             "How long nothing has come through a watch.",
             ("path",),
@@ -90,21 +95,33 @@ class Metrics:
 
     def observe_secrets(self, unread: Callable[[], Mapping[tuple[str, str], float]]) -> None:
         """Show how long ago AWS last said what is current of each secret, by region and id."""
-        self._observe_seconds(
+        self._observe(
             "carthub_secret_unread_seconds",
             "How long ago AWS last said which version of a secret is current.",
             ("region", "secret_id"),
             lambda: {(*secret,): seconds for secret, seconds in unread().items()},
         )
 
-    def _observe_seconds(
+    def observe_conditions(self, told: Callable[[], Iterable[tuple[Key, Told]]]) -> None:
+        """Show every condition of every CartService: 1 for what it is now, and nothing else."""
+        self._observe(
+            "carthub_cartservice_condition",
+            "1 for the status and the reason that a condition has now.",
+            ("namespace", "name", "type", "status", "reason"),
+            lambda: {
+                (key.namespace, key.name, one["type"], one["status"], one["reason"]): 1.0
+                for key, one in told()
+            },
+        )
+
+    def _observe(
         self,
         name: str,
         documentation: str,
         labels: Sequence[str],
         read: Callable[[], Mapping[tuple[str, ...], float]],
     ) -> None:
-        self.registry.register(_Seconds(name, documentation, labels, read))
+        self.registry.register(_Labelled(name, documentation, labels, read))
 
     def on_api_call(self, method: str, kind: str, code: int, seconds: float) -> None:
         """Count a request to the API server; code 0 is no answer."""
@@ -115,7 +132,7 @@ class Metrics:
         self._aws.labels(operation, code).observe(seconds)
 
 
-class _Seconds(Collector):
+class _Labelled(Collector):
     """A gauge whose label values come and go."""
 
     def __init__(
@@ -133,6 +150,6 @@ class _Seconds(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield what is so now."""
         family = GaugeMetricFamily(self._name, self._documentation, labels=self._labels)
-        for values, seconds in self._read().items():
-            family.add_metric(values, seconds)
+        for values, value in self._read().items():
+            family.add_metric(values, value)
         yield family

@@ -93,6 +93,8 @@ def test_a_service_monitor_selects_the_service_and_its_metrics_port() -> None:
     (endpoint,) = made["spec"]["endpoints"]
     assert endpoint["port"] in {port["name"] for port in served["spec"]["ports"]}
     assert made["metadata"]["labels"]["release"] == "prometheus"
+    (label,) = made["spec"]["targetLabels"]
+    assert served["metadata"]["labels"][label] == "backend"
 
 
 def test_a_service_monitor_is_made_only_where_it_is_served_and_wanted() -> None:

@@ -124,3 +124,17 @@ def test_a_child_names_its_owner_by_label_or_by_controller() -> None:
 
     assert owner_key(labelled) == owner_key(owned) == Key("shop", "backend")
     assert owner_key(strange) is None
+
+
+def test_conditions_are_those_that_the_statuses_tell() -> None:
+    cache = ObjectCache()
+    ready = {"type": "Ready", "status": "True", "reason": "Ready"}
+    for version, name, status in (
+        (1, "new", {}),
+        (2, "backend", {"status": {"conditions": [ready]}}),
+    ):
+        resource = _service(version, name=name) | {"kind": "CartService"} | status
+        cache.put(resource)
+    cache.put(_service(3))
+
+    assert cache.conditions() == [(Key("shop", "backend"), ready)]
