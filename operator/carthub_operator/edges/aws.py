@@ -81,6 +81,8 @@ class AwsSecretsManager:
         answer = self._call(
             "DescribeSecret", region, lambda: api.describe_secret(SecretId=secret_id)
         )
+        if "ARN" not in answer:
+            raise _garbage("DescribeSecret")
         for version, stages in answer.get("VersionIdsToStages", {}).items():
             if CURRENT in stages:
                 return str(version)
@@ -94,6 +96,8 @@ class AwsSecretsManager:
             region,
             lambda: api.get_secret_value(SecretId=secret_id, VersionStage=CURRENT),
         )
+        if "VersionId" not in answer:
+            raise _garbage("GetSecretValue")
         return answer["VersionId"], _fields(answer.get("SecretString"))
 
     def _client(self, region: str) -> "SecretsManagerClient":
@@ -127,6 +131,10 @@ class AwsSecretsManager:
                 f"AWS in {region} cannot be reached ({code}): is the region right, and the"
                 " operator's way there open?",
             ) from None
+        except Exception as error:  # noqa: BLE001 - whatever botocore's parsers choke on
+            code = type(error).__name__
+            # The cause would quote what was answered.
+            raise _garbage(operation) from None
         finally:
             self._on_call(operation, code, time.monotonic() - started)
 
@@ -146,6 +154,13 @@ def _translated(code: str, operation: str) -> SecretError:
             " of its role",
         )
     return SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, f"AWS answers {code} to {operation}")
+
+
+def _garbage(operation: str) -> SecretError:
+    """Return what is said where somebody else answers in AWS's place, such as a proxy."""
+    return SecretError(
+        Reason.SECRET_SOURCE_UNAVAILABLE, f"what answers {operation} does not speak as AWS does"
+    )
 
 
 def _fields(text: str | None) -> Mapping[str, object]:

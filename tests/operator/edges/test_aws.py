@@ -1,7 +1,10 @@
 """Secrets Manager through moto: what comes back, and in which words it fails."""
 
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
 
 import pytest
@@ -108,6 +111,45 @@ def test_an_operator_without_an_identity_in_aws_is_told_so(
         _manager(calls).current_version("any", REGION)
 
     assert caught.value.reason == Reason.SECRET_ACCESS_DENIED
+
+
+@pytest.mark.usefixtures("aws_environment")
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("body", [b"canary", b"{canary", b'["canary"]', b'{"canary": 1}', b"\xff"])
+def test_garbage_is_a_source_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, calls: Calls, status: int, body: bytes
+) -> None:
+    with _answering(status, body) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        secrets = _manager(calls)
+
+        for ask in (secrets.current_version, secrets.current_value):
+            assert _reason(lambda: ask("any", REGION)) == Reason.SECRET_SOURCE_UNAVAILABLE  # noqa: B023 - used in this round only
+
+
+@contextmanager
+def _answering(status: int, body: bytes) -> Iterator[str]:
+    """Yield the address of a server that answers everything with the same."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.usefixtures("aws_environment")
