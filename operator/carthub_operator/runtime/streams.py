@@ -64,9 +64,9 @@ class Streams:
             self._on_relisted()
 
     def count(self) -> int:
-        """Return how many streams have been opened."""
+        """Return how many streams are open, or were until a moment ago."""
         with self._lock:
-            return len(self._tried_at)
+            return sum(self._status.get(path) == HTTPStatus.OK for path in self._tried_at)
 
     def silent_seconds(self) -> dict[Path, float]:
         """Return for how long nothing has come through each stream."""

@@ -46,12 +46,25 @@ def test_a_stream_is_silent_since_it_was_heard_and_idle_since_it_was_tried() -> 
     world.streams.tried(JOBS)
     world.now += 5
 
-    assert world.streams.count() == 2
     assert world.streams.silent_seconds() == {CARTS: 65.0, JOBS: 5.0}
     assert world.streams.idle_seconds() == 65.0
 
     world.streams.tried(CARTS)
     assert world.streams.idle_seconds() == 5.0
+
+
+def test_a_stream_that_is_refused_is_not_open() -> None:
+    world = World()
+    for path in (CARTS, JOBS):
+        world.streams.tried(path)
+        world.streams.answered(path, 200)
+    assert world.streams.count() == 2
+
+    world.streams.answered(JOBS, 403)
+    assert world.streams.count() == 1
+
+    world.streams.forget()
+    assert world.streams.count() == 0
 
 
 def test_a_failing_stream_is_logged_once_and_its_return_too() -> None:
