@@ -6,11 +6,26 @@ import pytest
 
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
+from carthub_dev.kubernetes_flags import ControlPlaneOptions
 from carthub_dev.ledger import Ledger
 from tests.support import operator_process
 from tests.support.live_cart import LiveCart, live_cart
 from tests.support.live_operator import PASSWORD, aws_database, requests, settle
 from tests.support.operator_process import OperatorProcess, running_operator
+
+
+@pytest.fixture(scope="session")
+def own_control_plane(
+    control_plane_tools: None,  # noqa: ARG001 - built before any test
+    ledger: Ledger,
+) -> Iterator[ControlPlane]:
+    """A control plane whose definitions and rights a test may change; it says what it needs.
+
+    It checks more than the other: who may set the owner of an object, as some clusters do.
+    """
+    flags = ("--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",)
+    with ControlPlane(ledger, ControlPlaneOptions(api_server_flags=flags)) as plane:
+        yield plane
 
 
 @pytest.fixture(scope="module")

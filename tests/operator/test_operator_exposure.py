@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
@@ -11,41 +9,8 @@ from tests.support import operator_process
 from tests.support.cluster import Cluster, eventually
 from tests.support.live_cart import LiveCart, live_cart
 from tests.support.live_operator import aws_database, settle
+from tests.support.monitors import DEFINITION
 from tests.support.operator_process import OperatorProcess, running_operator
-
-MONITORS: dict[str, Any] = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "servicemonitors.monitoring.coreos.com"},
-    "spec": {
-        "group": "monitoring.coreos.com",
-        "scope": "Namespaced",
-        "names": {
-            "kind": "ServiceMonitor",
-            "listKind": "ServiceMonitorList",
-            "plural": "servicemonitors",
-            "singular": "servicemonitor",
-        },
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "properties": {
-                            "spec": {
-                                "type": "object",
-                                "x-kubernetes-preserve-unknown-fields": True,
-                            }
-                        },
-                    }
-                },
-            }
-        ],
-    },
-}
 
 
 def test_an_ingress_comes_and_goes_with_the_spec(ready: LiveCart) -> None:
@@ -75,12 +40,13 @@ def test_an_ingress_comes_and_goes_with_the_spec(ready: LiveCart) -> None:
     ready.wait_ready()
 
 
-@pytest.mark.usefixtures("control_plane_tools")
 def test_a_service_monitor_follows_the_definition_of_its_kind(
-    ledger: Ledger, aws_server: AwsServer
+    own_control_plane: ControlPlane, ledger: Ledger, aws_server: AwsServer
 ) -> None:
-    with ControlPlane(ledger) as plane, live_cart(plane) as cart:
+    plane = own_control_plane
+    with live_cart(plane) as cart:
         kubectl = Cluster(plane.kubeconfig)
+        kubectl.kubectl("delete", "crd", DEFINITION["metadata"]["name"], "--ignore-not-found")
         name = f"test/{cart.namespace}"
         aws_server.put_secret(name, {"username": "u", "password": "canary"})
         kubeconfig = operator_process.install(plane)
@@ -91,7 +57,7 @@ def test_a_service_monitor_follows_the_definition_of_its_kind(
             cart.apply(database=aws_database(name))
             cart.wait_ready()
 
-            kubectl.apply(MONITORS)
+            kubectl.apply(DEFINITION)
             _wait_for_monitor(cart)
             # Watched, so that it comes back.
             cart.delete("ServiceMonitor", "backend")
@@ -104,7 +70,7 @@ def test_a_service_monitor_follows_the_definition_of_its_kind(
             cart.eventually(
                 lambda: cart.get("ServiceMonitor", "backend") is None, what="no monitor"
             )
-            kubectl.kubectl("delete", "crd", MONITORS["metadata"]["name"])
+            kubectl.kubectl("delete", "crd", DEFINITION["metadata"]["name"])
             cart.patch("CartService", "backend", {"spec": {"logLevel": "DEBUG"}})
             cart.wait_ready()
             _is_watching(operator)

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from carthub_dev.api_proxy import Answer, Loss, Request
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
-from tests.support import operator_process
+from tests.support import crd, operator_process
 from tests.support.cluster import Cluster
-from tests.support.crd import CRD_FILE
 from tests.support.fault_stage import Stage, fault_stage
 
 # Far below the 300 s between two resyncs.
@@ -54,17 +52,16 @@ def test_a_watch_that_is_refused_leaves_nobody_blind(stage: Stage, code: int) ->
     assert stage.operator.answers("/healthz")
 
 
-@pytest.mark.usefixtures("control_plane_tools")
 def test_a_definition_that_goes_and_comes_back_is_watched_again(
-    ledger: Ledger, aws_server: AwsServer
+    own_control_plane: ControlPlane, ledger: Ledger, aws_server: AwsServer
 ) -> None:
-    with ControlPlane(ledger) as plane, fault_stage(plane, ledger, aws_server) as stage:
+    plane = own_control_plane
+    with fault_stage(plane, ledger, aws_server) as stage:
         stage.apply()
         stage.cart.wait_ready()
         kubectl = Cluster(plane.kubeconfig).kubectl
-        definition = yaml.safe_load(CRD_FILE.read_text())["metadata"]["name"]
 
-        kubectl("delete", "crd", definition)
+        kubectl("delete", "crd", crd.NAME)
         assert stage.operator.answers("/healthz")
         operator_process.install(plane)
 

@@ -9,6 +9,7 @@ from kubernetes import client
 from tests.support import control_plane
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAME = "cartservices.carthub.io"
 CRD_FILE = ROOT / "crds" / "carthub.io_cartservices.yaml"
 _DEADLINE_SECONDS = 20
 
@@ -22,7 +23,7 @@ def install(kubeconfig: pathlib.Path) -> None:
         deadline = time.monotonic() + _DEADLINE_SECONDS
         while time.monotonic() < deadline:
             live = definitions.read_custom_resource_definition_status(
-                manifest["metadata"]["name"], _request_timeout=control_plane.REQUEST_SECONDS
+                NAME, _request_timeout=control_plane.REQUEST_SECONDS
             )
             told = {one.type: one.status for one in live.status.conditions or ()}
             if told.get("Established") == "True":
