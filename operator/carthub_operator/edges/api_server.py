@@ -113,6 +113,11 @@ def _configuration(
 
 # How RBAC and the other authorizers put it (k8s.io/apiserver, responsewriters.forbiddenMessage).
 _LACKS_RIGHT = re.compile('User ".*" cannot ')
+# The same of a Secret, word for word: with anything else in it, it might quote the Secret.
+_LACKS_RIGHT_ON_SECRET = re.compile(
+    r'secrets "[\w.-]*" is forbidden: User "[\w:.-]*" cannot [a-z]+ resource "secrets"'
+    r' in API group "" in the namespace "[\w-]*"'
+)
 _BY_STATUS: Mapping[int, type[errors.CarthubError]] = {
     400: errors.Rejected,
     403: errors.Forbidden,
@@ -136,7 +141,8 @@ def _translated(error: client.ApiException, kind: Kind, path: str) -> errors.Car
     causes = (answer.get("details") or {}).get("causes") or ()
     name = path.rpartition("/")[2]
     text = str(answer.get("message") or "")
-    said = answer.get("reason") if kind is kinds.SECRET else text
+    is_shown = kind is not kinds.SECRET or _LACKS_RIGHT_ON_SECRET.fullmatch(text)
+    said = text if is_shown else answer.get("reason")
     message = f"{kind.name} {name}: {said or f'the API server answers {error.status}'}"
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return NamespaceTerminating(f"The namespace of {kind.name} {name} is being deleted")
