@@ -1,6 +1,6 @@
 """A CartService, its operator, and a proxy between the operator and the API server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -31,11 +31,13 @@ class Stage:
         proxy: ApiProxy,
         kubeconfig: Path,
         cart: LiveCart,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.plane, self.aws, self.proxy, self.cart = plane, aws, proxy, cart
         self.secret_id = f"test/{cart.namespace}"
         self.password = 0
         self._ledger = ledger
+        self._settings = settings or {}
         self._kubeconfig = proxy.kubeconfig(kubeconfig)
         self.operator = self.new_operator()
         aws.put_secret(self.secret_id, self._value())
@@ -47,7 +49,7 @@ class Stage:
             self._ledger,
             kubeconfig=self._kubeconfig,
             aws=self.aws,
-            settings={"CARTHUB_NAMESPACES": self.cart.namespace},
+            settings={"CARTHUB_NAMESPACES": self.cart.namespace, **self._settings},
         )
 
     def restart(self) -> None:
@@ -102,13 +104,29 @@ class Stage:
 
 
 @contextmanager
-def fault_stage(plane: ControlPlane, ledger: Ledger, aws: AwsServer) -> Iterator[Stage]:
+def fault_stage(
+    plane: ControlPlane,
+    ledger: Ledger,
+    aws: AwsServer,
+    *,
+    has_rights_elsewhere: bool = True,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Stage]:
     """Yield a stage with a running operator and no CartService yet."""
-    kubeconfig = operator_process.install(plane)
     with ExitStack() as stack:
         proxy = stack.enter_context(ApiProxy(plane))
         cart = stack.enter_context(live_cart(plane))
-        stage = Stage(plane, ledger, aws, proxy=proxy, kubeconfig=kubeconfig, cart=cart)
+        stage = Stage(
+            plane,
+            ledger,
+            aws,
+            proxy=proxy,
+            kubeconfig=operator_process.install(
+                plane, namespace="" if has_rights_elsewhere else cart.namespace
+            ),
+            cart=cart,
+            settings=settings,
+        )
         # Whichever operator it has then.
         stack.callback(lambda: stage.operator.stop())  # noqa: PLW0108
         stage.operator.start()

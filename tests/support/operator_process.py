@@ -24,6 +24,8 @@ from tests.support import crd
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "carthub-system"
 USER = f"system:serviceaccount:{NAMESPACE}:carthub-operator"
+# What gives it rights in one namespace (deploy/namespaced).
+BINDING = "carthub-operator-cartservices"
 # Tests make namespaces test-*, and their secrets below this.
 ALLOW_LIST = {"test-*": ["test/*"]}
 # What the identity needs; pods of the operator itself are for the node tier.
@@ -33,11 +35,34 @@ _IDENTITY = frozenset(
 _READY_SECONDS = 60.0
 
 
-def install(plane: ControlPlane) -> Path:
-    """Install CRD, identity and rights as a user does; return the operator's kubeconfig."""
+def manifests(form: str) -> list[dict[str, Any]]:
+    """Return what `kubectl apply -k deploy/<form>` applies."""
+    done = subprocess.run(
+        [str(kubectl()), "kustomize", str(ROOT / "deploy" / form)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def install(plane: ControlPlane, *, namespace: str = "") -> Path:
+    """Install CRD, identity and rights as a user does; return the operator's kubeconfig.
+
+    With a namespace it has rights in that one alone.
+    """
     crd.install(plane.kubeconfig)
-    rendered = _kubectl(plane, "kustomize", str(ROOT / "deploy" / "operator"))
-    objects = [one for one in yaml.safe_load_all(rendered) if one["kind"] in _IDENTITY]
+    objects = [
+        one
+        for one in manifests("namespaced" if namespace else "operator")
+        if one["kind"] in _IDENTITY
+    ]
+    if namespace:
+        _kubectl(plane, "delete", "clusterrolebinding", "carthub-operator", "--ignore-not-found")
+        for one in objects:
+            if one["metadata"]["name"] == BINDING:
+                one["metadata"]["namespace"] = namespace
     _kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
     token = _kubectl(
         plane, "create", "token", "carthub-operator", "-n", NAMESPACE, "--duration=6h"
@@ -110,10 +135,14 @@ class OperatorProcess:
         """Tell whether a health path answers 200."""
         return self._get(path)[0] == 200
 
+    def metrics(self) -> str:
+        """Return what it tells a scraper."""
+        return self._get("/metrics")[1]
+
     def metric(self, name: str, **labels: str) -> float:
         """Return the sum of a metric's samples that carry the labels."""
         total = 0.0
-        for line in self._get("/metrics")[1].splitlines():
+        for line in self.metrics().splitlines():
             sample, _, value = line.rpartition(" ")
             if sample.split("{")[0] == name and all(
                 f'{key}="{text}"' in sample for key, text in labels.items()
