@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from carthub_dev.audit import Event
 from carthub_dev.aws import REGION, AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
-from tests.support import operator_process
-from tests.support.cluster import eventually
-from tests.support.live_cart import LiveCart, live_cart
+from tests.support import crd, operator_process
+from tests.support.cluster import Cluster, eventually
+from tests.support.live_cart import CHILDREN, LiveCart, live_cart
 from tests.support.operator_process import OperatorProcess
 from tests.support.resources import database
 
@@ -133,6 +133,51 @@ def test_uninstalled_it_holds_up_no_deletion(cart: LiveCart, start: Start) -> No
     )
 
 
+def test_a_namespace_that_is_being_deleted_is_left_alone(
+    cart: LiveCart,
+    start: Start,
+    control_plane: ControlPlane,
+    record_property: Callable[[str, object], None],
+) -> None:
+    with start(CARTHUB_RESYNC_SECONDS="5") as operator:
+        _apply(cart)
+        cart.wait_ready()
+        # They hold the namespace in its deletion, and the CartService in it.
+        held = {"metadata": {"finalizers": ["test.example.com/held"]}}
+        cart.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held"}})
+        cart.patch("ConfigMap", "held", held)
+        cart.patch("CartService", "backend", held)
+        mark = control_plane.audit_mark()
+
+        Cluster(control_plane.kubeconfig).kubectl(
+            "delete", "namespace", cart.namespace, "--wait=false"
+        )
+        eventually(
+            lambda: not [kind for kind, name in CHILDREN.items() if cart.get(kind, name)],
+            what="its children are gone",
+        )
+        passes = operator.passes()
+        # News of the resource, and a resync that finds it as it is.
+        for number in range(5):
+            change = {"metadata": {"annotations": {"carthub.io/sync": str(number)}}}
+            cart.patch("CartService", "backend", change)
+            eventually(lambda: operator.passes() > passes, what="a pass")  # noqa: B023 - used in this round only
+            passes = operator.passes()
+        made = [
+            one
+            for one in _requests(control_plane, mark)
+            if one.namespace == cart.namespace and one.verb not in {"list", "watch"}
+        ]
+        assert operator.answers("/healthz")
+        for kind, name in (("CartService", "backend"), ("ConfigMap", "held")):
+            cart.patch(kind, name, {"metadata": {"finalizers": None}})
+        eventually(lambda: cart.get("CartService", "backend") is None, what="it is gone")
+
+    record_property("requests", [f"{one.verb} {one.resource} {one.code}" for one in made])
+    # What was under way when it began; a first refusal ends that.
+    assert len(made) <= 3
+
+
 def test_sigterm_ends_it_in_good_order(cart: LiveCart, start: Start) -> None:
     with start() as operator:
         _apply(cart)
@@ -193,27 +238,24 @@ def test_without_a_cluster_it_says_what_is_missing(start: Start) -> None:
     assert operator.log.startswith("carthub-operator: KUBECONFIG is missing")
 
 
-@pytest.mark.usefixtures("control_plane_tools")
-def test_it_waits_for_the_definition_of_its_resource(ledger: Ledger, aws_server: AwsServer) -> None:
-    with ControlPlane(ledger) as plane:
-        operator = OperatorProcess(plane, ledger, kubeconfig=plane.kubeconfig, aws=aws_server)
-        try:
-            operator.process.start()
-            eventually(lambda: "waiting" in operator.log, what="it waits", timeout_seconds=60)
-            assert not operator.answers("/readyz")
-            assert operator.answers("/healthz")
+def test_it_waits_for_the_definition_of_its_resource(
+    own_control_plane: ControlPlane, ledger: Ledger, aws_server: AwsServer
+) -> None:
+    plane = own_control_plane
+    Cluster(plane.kubeconfig).kubectl("delete", "crd", crd.NAME, "--ignore-not-found")
+    operator = OperatorProcess(plane, ledger, kubeconfig=plane.kubeconfig, aws=aws_server)
+    try:
+        operator.process.start()
+        eventually(lambda: "waiting" in operator.log, what="it waits", timeout_seconds=60)
+        assert not operator.answers("/readyz")
+        assert operator.answers("/healthz")
 
-            operator_process.install(plane)
-
+        with live_cart_of(plane, aws_server) as cart:
             eventually(lambda: operator.answers("/readyz"), what="it is ready", timeout_seconds=60)
-            with live_cart(plane) as cart:
-                aws_server.put_secret(
-                    f"test/{cart.namespace}", {"username": "u", "password": "canary"}
-                )
-                _apply(cart)
-                cart.wait_ready()
-        finally:
-            operator.stop()
+            _apply(cart)
+            cart.wait_ready()
+    finally:
+        operator.stop()
 
 
 @pytest.mark.usefixtures("control_plane_tools")

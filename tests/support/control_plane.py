@@ -42,7 +42,12 @@ def new_namespace(
     try:
         yield name
     finally:
-        core.delete_namespace(name, _request_timeout=REQUEST_SECONDS)
+        try:
+            core.delete_namespace(name, _request_timeout=REQUEST_SECONDS)
+        except client.ApiException as error:
+            # The test has deleted it, and it may be on its way.
+            if error.status not in {404, 409}:
+                raise
 
 
 def apply(
