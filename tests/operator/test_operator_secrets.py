@@ -130,13 +130,3 @@ def test_an_existing_secret_is_copied_and_followed(cart: LiveCart) -> None:
     cart.patch("Secret", "my-own", {"stringData": {"username": "two"}})
 
     cart.eventually(lambda: cart.secret()["DB_USERNAME"] == "two", what="the new user")
-
-
-def test_the_password_is_nowhere_but_in_the_secret(
-    ready: LiveCart, operator: OperatorProcess
-) -> None:
-    kinds = ["CartService", "Deployment", "Job", "Pod", "Event", "Service", "NetworkPolicy"]
-    everything = json.dumps([ready.items(kind) for kind in kinds]) + operator.log
-
-    for form in (PASSWORD, PASSWORD.replace("%", "%25"), "canary-P%40ss", "canary-P"):
-        assert form not in everything
