@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from carthub_dev import operator_process
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.kubernetes_flags import ControlPlaneOptions
 from carthub_dev.ledger import Ledger
-from tests.support import operator_process
+from carthub_dev.operator_process import OperatorProcess, running_operator
 from tests.support.live_cart import LiveCart, live_cart
 from tests.support.live_operator import PASSWORD, aws_database, requests, settle
-from tests.support.operator_process import OperatorProcess, running_operator
 
 
 @pytest.fixture(scope="session")

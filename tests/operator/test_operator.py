@@ -4,6 +4,7 @@ import collections
 import json
 from collections.abc import Callable
 
+from carthub_dev.operator_process import OperatorProcess
 from tests.support.cluster import Cluster
 from tests.support.live_cart import CHILDREN, LiveCart
 from tests.support.live_operator import (
@@ -14,7 +15,6 @@ from tests.support.live_operator import (
     settle,
     writes,
 )
-from tests.support.operator_process import OperatorProcess
 from tests.support.resources import IMAGE
 
 

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
+from carthub_dev.operator_process import OperatorProcess
 from tests.support.live_cart import CHILDREN, LiveCart
 from tests.support.live_operator import PASSWORD, aws_database, settle
-from tests.support.operator_process import OperatorProcess
 
 
 def _seconds_until(cart: LiveCart, look: Callable[[], object], *, what: str) -> float:

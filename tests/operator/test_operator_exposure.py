@@ -2,15 +2,15 @@
 
 from typing import Any
 
+from carthub_dev import operator_process
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
-from tests.support import operator_process
+from carthub_dev.operator_process import OperatorProcess, running_operator
 from tests.support.cluster import Cluster, eventually
 from tests.support.live_cart import LiveCart, live_cart
 from tests.support.live_operator import aws_database, settle
 from tests.support.monitors import DEFINITION
-from tests.support.operator_process import OperatorProcess, running_operator
 
 
 def test_an_ingress_comes_and_goes_with_the_spec(ready: LiveCart) -> None:

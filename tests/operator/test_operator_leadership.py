@@ -7,15 +7,15 @@ from contextlib import ExitStack
 
 import pytest
 
+from carthub_dev import operator_process
 from carthub_dev.audit import Event
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
-from tests.support import operator_process
+from carthub_dev.operator_process import NAMESPACE, OperatorProcess
 from tests.support.cluster import eventually
 from tests.support.live_cart import LiveCart, live_cart
 from tests.support.live_operator import aws_database, requests
-from tests.support.operator_process import NAMESPACE, OperatorProcess
 
 Record = Callable[[str, object], None]
 # A standby takes over within this time of a SIGKILL.

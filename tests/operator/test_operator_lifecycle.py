@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from carthub_dev import operator_process
 from carthub_dev.audit import Event
 from carthub_dev.aws import REGION, AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
-from tests.support import crd, operator_process
+from carthub_dev.operator_process import OperatorProcess
+from tests.support import crd
 from tests.support.cluster import Cluster, eventually
 from tests.support.live_cart import CHILDREN, LiveCart, live_cart
-from tests.support.operator_process import OperatorProcess
 from tests.support.resources import database
 
 # Not at once after a restart, and within the time of a test.

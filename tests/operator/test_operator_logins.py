@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
+from carthub_dev import operator_process
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.database import DatabaseServer
 from carthub_dev.ledger import Ledger
-from tests.support import canary, operator_process
+from carthub_dev.operator_process import OperatorProcess, running_operator
+from tests.support import canary
 from tests.support.command_line import carthub
 from tests.support.live_cart import LiveCart, live_cart
 from tests.support.live_operator import PASSWORD, aws_database
-from tests.support.operator_process import OperatorProcess, running_operator
 
 
 @pytest.fixture

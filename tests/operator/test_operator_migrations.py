@@ -1,8 +1,8 @@
 """Migrations before the rollout, on a real API server."""
 
+from carthub_dev.operator_process import OperatorProcess
 from tests.support.live_cart import LiveCart, waiting
 from tests.support.live_operator import OTHER_IMAGE, settle
-from tests.support.operator_process import OperatorProcess
 from tests.support.resources import IMAGE
 
 

@@ -1,8 +1,8 @@
 """Who decides the number of pods, on a real API server."""
 
+from carthub_dev.operator_process import OperatorProcess
 from tests.support.live_cart import LiveCart
 from tests.support.live_operator import settle, writes
-from tests.support.operator_process import OperatorProcess
 
 
 def test_the_autoscaler_is_not_fought(ready: LiveCart, operator: OperatorProcess) -> None:

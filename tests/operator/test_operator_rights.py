@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from carthub_dev import operator_process
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_operator import kinds
 from tests.support import control_plane as plane_clients
-from tests.support import operator_process, rights
+from tests.support import rights
 from tests.support.live_operator import requests
 from tests.support.rights import Right
 from tests.support.rights_stage import SWITCHES, WATCHED, RightsStage, rights_stage

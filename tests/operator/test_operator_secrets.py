@@ -3,9 +3,9 @@
 import json
 
 from carthub_dev.aws import AwsServer
+from carthub_dev.operator_process import OperatorProcess
 from tests.support.live_cart import LiveCart
 from tests.support.live_operator import INTERVAL, PASSWORD, aws_database, settle
-from tests.support.operator_process import OperatorProcess
 from tests.support.resources import database
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from carthub_dev import operator_process
 from carthub_dev.api_proxy import Answer, Loss, Request
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
-from tests.support import crd, operator_process
+from tests.support import crd
 from tests.support.cluster import Cluster
 from tests.support.fault_stage import Stage, fault_stage
 

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from carthub_dev import operator_process
 from carthub_dev.api_proxy import ApiProxy
 from carthub_dev.audit import Event
 from carthub_dev.aws import REGION, AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
+from carthub_dev.operator_process import OperatorProcess
 from carthub_operator.api import names
-from tests.support import operator_process
 from tests.support.live_cart import CHILDREN, LiveCart, live_cart
-from tests.support.operator_process import OperatorProcess
 from tests.support.resources import database
 
 # The least that the API admits.

@@ -2,11 +2,11 @@
 
 import time
 
+from carthub_dev import operator_process
 from carthub_dev.audit import Event
 from carthub_dev.aws import REGION
 from carthub_dev.control_plane import ControlPlane
-from tests.support import operator_process
-from tests.support.operator_process import OperatorProcess
+from carthub_dev.operator_process import OperatorProcess
 from tests.support.resources import database
 
 PASSWORD = "canary-P@ss/w:rd%-7719"

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from kubernetes import client
 
+from carthub_dev import operator_process
 from carthub_dev.audit import Event
-from tests.support import operator_process
 from tests.support.control_plane import REQUEST_SECONDS
 
 _NAME = "carthub-operator"

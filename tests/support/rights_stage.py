@@ -6,12 +6,12 @@ Each step says when it is carried out, so that a test with and one without the r
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from carthub_dev import operator_process
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_operator import kinds
 from carthub_operator.api import names
-from tests.support import operator_process
 from tests.support.cluster import Cluster
 from tests.support.fault_stage import Stage, fault_stage
 from tests.support.live_cart import CHILDREN, Object, waiting

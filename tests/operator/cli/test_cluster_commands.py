@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from carthub_dev import operator_process
 from carthub_dev.aws import REGION, AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
-from tests.support import live_cart, operator_process
+from carthub_dev.operator_process import OperatorProcess, running_operator
+from tests.support import live_cart
 from tests.support.command_line import Answer, carthub
 from tests.support.live_cart import LiveCart
-from tests.support.operator_process import OperatorProcess, running_operator
 from tests.support.resources import database, raw_cart_service
 
 

@@ -1,10 +1,15 @@
-"""The whole operator as a process, with the identity and the rights that it has in a cluster."""
+"""The whole operator as a process, with the identity and the rights that it has in a cluster.
 
+For tests and the benchmark, which have no node that could run its pod.
+"""
+
+import http
 import json
 import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,20 +18,19 @@ from typing import Any
 
 import yaml
 
+from carthub_dev import paths, toolchain
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
+from carthub_dev.kubectl import Kubectl
 from carthub_dev.ledger import Ledger
 from carthub_dev.ports import free_port
 from carthub_dev.processes import Process
-from carthub_dev.toolchain import kubectl
-from tests.support import crd
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "carthub-system"
 USER = f"system:serviceaccount:{NAMESPACE}:carthub-operator"
 # What gives it rights in one namespace (deploy/namespaced).
 BINDING = "carthub-operator-cartservices"
-# Tests make namespaces test-*, and their secrets below this.
+# Namespaces test-* may have the secrets below test/, and nobody another.
 ALLOW_LIST = {"test-*": ["test/*"]}
 # What the identity needs; pods of the operator itself are for the node tier.
 _IDENTITY = frozenset(
@@ -38,7 +42,7 @@ _READY_SECONDS = 60.0
 def manifests(form: str) -> list[dict[str, Any]]:
     """Return what `kubectl apply -k deploy/<form>` applies."""
     done = subprocess.run(
-        [str(kubectl()), "kustomize", str(ROOT / "deploy" / form)],
+        [str(toolchain.kubectl()), "kustomize", str(paths.REPOSITORY / "deploy" / form)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -52,23 +56,24 @@ def install(plane: ControlPlane, *, namespace: str = "") -> Path:
 
     With a namespace it has rights in that one alone.
     """
-    crd.install(plane.kubeconfig)
+    kubectl = Kubectl(plane.kubeconfig)
+    crds = str(paths.REPOSITORY / "crds")
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", crds)
+    kubectl("wait", "--for=condition=Established", "-f", crds)
     objects = [
         one
         for one in manifests("namespaced" if namespace else "operator")
         if one["kind"] in _IDENTITY
     ]
     if namespace:
-        _kubectl(plane, "delete", "clusterrolebinding", "carthub-operator", "--ignore-not-found")
+        kubectl("delete", "clusterrolebinding", "carthub-operator", "--ignore-not-found")
         for one in objects:
             if one["metadata"]["name"] == BINDING:
                 one["metadata"]["namespace"] = namespace
-    _kubectl(plane, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
-    token = _kubectl(
-        plane, "create", "token", "carthub-operator", "-n", NAMESPACE, "--duration=6h"
-    ).strip()
+    kubectl("apply", "-f", "-", text=yaml.safe_dump_all(objects))
+    token = kubectl("create", "token", "carthub-operator", "-n", NAMESPACE, "--duration=6h")
     config = yaml.safe_load(plane.kubeconfig.read_text())
-    config["users"][0]["user"] = {"token": token}
+    config["users"][0]["user"] = {"token": token.strip()}
     file = plane.folder / "carthub-operator.kubeconfig"
     file.touch(mode=0o600)
     file.write_text(yaml.safe_dump(config))
@@ -133,7 +138,7 @@ class OperatorProcess:
 
     def answers(self, path: str) -> bool:
         """Tell whether a health path answers 200."""
-        return self._get(path)[0] == 200
+        return self._get(path)[0] == http.HTTPStatus.OK
 
     def metrics(self) -> str:
         """Return what it tells a scraper."""
@@ -165,23 +170,17 @@ class OperatorProcess:
 
 
 @contextmanager
-def running_operator(*args: Any, **kwargs: Any) -> Iterator[OperatorProcess]:
+def running_operator(
+    plane: ControlPlane,
+    ledger: Ledger,
+    *,
+    kubeconfig: Path,
+    aws: AwsServer | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[OperatorProcess]:
     """Yield a ready operator with the parameters of OperatorProcess."""
-    operator = OperatorProcess(*args, **kwargs)
+    operator = OperatorProcess(plane, ledger, kubeconfig=kubeconfig, aws=aws, settings=settings)
     try:
         yield operator.start()
     finally:
         operator.stop()
-
-
-def _kubectl(plane: ControlPlane, *arguments: str, stdin: str = "") -> str:
-    done = subprocess.run(
-        [str(kubectl()), "--kubeconfig", str(plane.kubeconfig), *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
