@@ -129,4 +129,7 @@ def scheduler(folder: Path) -> list[str]:
         f"--kubeconfig={folder / 'system-kube-scheduler.kubeconfig'}",
         "--leader-elect=false",
         "--secure-port=0",
+        # As the controllers': with the default of 50 it would hold up whatever makes pods in bulk.
+        "--kube-api-qps=500",
+        "--kube-api-burst=1000",
     ]

@@ -56,6 +56,8 @@ _PACKAGES: dict[str, tuple[dict[str, str], ...]] = {
     ),
     # Sends the load of `make bench`; nothing of the platform needs it.
     "vegeta": ({"vegeta": "github.com/tsenart/vegeta/v12"},),
+    # Nodes and pods that are played, hundreds of them, for the operator's part of `make bench`.
+    "kwok": ({"kwok": "sigs.k8s.io/kwok/cmd/kwok"},),
 }
 
 
