@@ -61,7 +61,7 @@ faults: $(READY) ## The fault tests at full size, which takes a good while; `mak
 	@CARTHUB_FAULTS=full $(BIN)/python -m pytest -m faults -s $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(READY) ## What a request costs beside a tutorial's service and pgbench; BENCH_ARGS="--short"
+bench: $(READY) ## What a request costs beside a tutorial's service and pgbench; BENCH_ARGS="--short", or "--part operator"
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 .PHONY: lint

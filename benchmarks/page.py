@@ -105,6 +105,14 @@ def with_results(page: str, tables: str) -> str:
     return f"{before}{_BEGIN}\n\n{tables}\n\n{_END}{after}"
 
 
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Yield the lines of a table."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(map(str, row))} |"
+
+
 def _of(results: Results, one: Variant, base: Variant) -> Spread:
     return results.ratios[f"{one.label} / {base.label}"]
 
@@ -115,15 +123,8 @@ def _known(found: Spread | None) -> Spread:
     return found
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(map(str, row))} |"
-
-
 def _goal_table(found: Sequence[Goal]) -> Iterator[str]:
-    yield from _table(
+    yield from table(
         ("figure", "must", "aims for", "measured", ""),
         [
             (
@@ -141,13 +142,13 @@ def _goal_table(found: Sequence[Goal]) -> Iterator[str]:
 def _ratio_table(results: Results) -> Iterator[str]:
     yield "**Requests a second, as a multiple** (median of the rounds, lowest and highest)"
     yield ""
-    yield from _table(("", "multiple"), [(pair, spread) for pair, spread in results.ratios.items()])
+    yield from table(("", "multiple"), [(pair, spread) for pair, spread in results.ratios.items()])
 
 
 def _figure_table(title: str, found: Sequence[Figures]) -> Iterator[str]:
     yield f"**{title}**"
     yield ""
-    yield from _table(
+    yield from table(
         (
             "",
             "requests/s",
@@ -179,7 +180,7 @@ def _figure_table(title: str, found: Sequence[Figures]) -> Iterator[str]:
 def _crowd_table(found: Sequence[Figures]) -> Iterator[str]:
     yield "**Adds that meet: everybody on five carts**"
     yield ""
-    yield from _table(
+    yield from table(
         ("", "acknowledged adds", "of them lost"),
         [(one.variant, one.acknowledged_adds, one.lost_adds) for one in found],
     )
@@ -196,7 +197,7 @@ def _tokens(results: Results) -> Iterator[str]:
 def _size_table(found: Sequence[Sized]) -> Iterator[str]:
     yield "**More carts, larger carts** (one worker)"
     yield ""
-    yield from _table(
+    yield from table(
         (
             "carts x lines",
             "filled in",

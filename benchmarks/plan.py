@@ -20,6 +20,10 @@ class Part(enum.StrEnum):
     CROWD = "crowd"  # what becomes of adds that meet
     TOKENS = "tokens"  # what customers' own tokens cost
     SIZES = "sizes"  # what more and larger carts change
+    OPERATOR = "operator"  # what many CartServices cost; an hour of its own, so only by name
+
+
+SERVICE_PARTS = tuple(part for part in Part if part is not Part.OPERATOR)
 
 
 SATURATED = (REFERENCE, PRODUCT, REFERENCE_2, PRODUCT_2, PGBENCH)
@@ -57,7 +61,7 @@ class Options:
     size_rounds: int = 3
     # Both services answer this many a second without effort.
     common_rate: int = 100
-    parts: Sequence[Part] = tuple(Part)
+    parts: Sequence[Part] = SERVICE_PARTS
 
     @property
     def run_count(self) -> int:
@@ -79,7 +83,7 @@ def options(*, is_short: bool, is_big: bool, parts: Sequence[Part]) -> Options:
         chosen = dataclasses.replace(chosen, sizes=(*chosen.sizes, _BIG))
     if Part.RATES in parts and Part.SATURATION not in parts:
         parts = [Part.SATURATION, *parts]
-    return dataclasses.replace(chosen, parts=tuple(parts) or tuple(Part))
+    return dataclasses.replace(chosen, parts=tuple(parts) or SERVICE_PARTS)
 
 
 _SHORT = Options(

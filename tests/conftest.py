@@ -13,6 +13,7 @@ from tests.support.fixtures import (
     database_server,
     ledger,
     load_generator,
+    played_nodes_tools,
     start_times,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "database_server",
     "ledger",
     "load_generator",
+    "played_nodes_tools",
 ]
 
 _CONTROL_PLANE = (("etcd", "etcd"), ("kubernetes", "kube-apiserver"))
@@ -31,6 +33,7 @@ _TOOLS = {
     "control_plane": _CONTROL_PLANE,
     "control_plane_tools": _CONTROL_PLANE,
     "load_generator": (("vegeta", "vegeta"),),
+    "played_nodes_tools": (*_CONTROL_PLANE, ("kubernetes", "kube-scheduler"), ("kwok", "kwok")),
 }
 _ROOT = Path(__file__).parent
 

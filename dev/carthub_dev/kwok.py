@@ -82,4 +82,5 @@ def _node(number: int) -> dict[str, Any]:
 def _are_ready(kubectl: Kubectl, count: int) -> bool:
     nodes = kubectl.get("nodes")["items"]
     told = [one for node in nodes for one in node["status"].get("conditions", ())]
-    return sum(one["type"] == "Ready" and one["status"] == "True" for one in told) == count
+    ready = [one for one in told if one["type"] == "Ready" and one["status"] == "True"]
+    return len(ready) == count

@@ -23,3 +23,7 @@ def test_nobody_always_follows_the_same_one() -> None:
             before.setdefault(second, set()).add(first)
 
     assert all(len(found) > 1 for found in before.values())
+
+
+def test_the_operator_is_measured_only_by_name() -> None:
+    assert plan.Part.OPERATOR not in plan.options(is_short=True, is_big=False, parts=()).parts

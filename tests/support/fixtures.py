@@ -25,6 +25,7 @@ __all__ = [
     "database_server",
     "ledger",
     "load_generator",
+    "played_nodes_tools",
 ]
 
 start_times = pytest.StashKey[dict[str, float]]()
@@ -54,6 +55,11 @@ def control_plane_tools() -> None:
 @pytest.fixture(scope="session")
 def load_generator() -> None:
     """For tests that send the load of the benchmark: it is built before any test."""
+
+
+@pytest.fixture(scope="session")
+def played_nodes_tools() -> None:
+    """For tests that start a cluster of played nodes: its binaries are built before any test."""
 
 
 @pytest.fixture(scope="session")

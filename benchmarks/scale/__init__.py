@@ -1,0 +1,1 @@
+"""What many CartServices cost the operator and the API server."""

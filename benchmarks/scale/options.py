@@ -1,0 +1,44 @@
+"""How much of the operator's benchmark is run."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """How many resources, how many edits, how long the idle window is."""
+
+    sizes: Sequence[int] = (100, 500, 1000, 2000)
+    nodes: int = 20
+    # Longer than the refresh interval and its jitter: everything is passed over once.
+    idle_seconds: float = 75.0
+    refresh_interval: str = "60s"
+    edits: int = 100
+    edits_per_second: float = 4.0
+    # Meanwhile so many resources a second get another log level, which rolls their pods.
+    changes_per_second: float = 4.0
+    creators: int = 8
+    converge_seconds_each: float = 3.0
+    # Nothing more is written for so long: it has settled.
+    quiet_seconds: float = 4.0
+    controller_manager_flags: tuple[str, ...] = ()
+
+
+def options(*, is_short: bool, sizes: Sequence[int]) -> Options:
+    """Return what was asked for."""
+    chosen = SHORT if is_short else Options()
+    return dataclasses.replace(chosen, sizes=tuple(sizes)) if sizes else chosen
+
+
+SHORT = Options(
+    sizes=(12,),
+    nodes=2,
+    idle_seconds=15.0,
+    refresh_interval="10s",
+    edits=6,
+    changes_per_second=20.0,
+    quiet_seconds=1.0,
+    # The autoscaler tells of its metrics at once, which is the last that is written.
+    controller_manager_flags=("--horizontal-pod-autoscaler-sync-period=500ms",),
+)

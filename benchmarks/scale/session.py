@@ -1,0 +1,61 @@
+"""The whole benchmark of the operator: reference and product in turn, for each size."""
+
+import dataclasses
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+
+from benchmarks.scale.options import Options
+from benchmarks.scale.results import Conditions, Figures, Results
+from benchmarks.scale.scenario import Scenario
+from benchmarks.scale.stage import Stage, stage
+from benchmarks.scale.subjects import Product, Reference, Subject
+from carthub_dev import toolchain
+from carthub_dev.ledger import Ledger
+
+Choose = Callable[[Stage], Subject]
+
+
+def results(
+    ledger: Ledger, options: Options, say: Callable[[str], None] = print
+) -> Iterator[Results]:
+    """Measure everything that was asked for, each on a stage of its own; yield after each.
+
+    An hour's work is not lost with the last of its parts.
+    """
+    conditions, figures = _conditions(options), []
+    for choose, size in _order(options.sizes):
+        figures.append(_measured(ledger, options, choose, size, say))
+        yield Results(conditions, tuple(figures))
+
+
+def _order(sizes: Sequence[int]) -> Iterator[tuple[Choose, int]]:
+    """Yield what is measured: the two of a size one after the other, who is first changes."""
+    for number, size in enumerate(sorted(sizes)):
+        pair: list[Choose] = [Reference, Product]
+        yield from ((choose, size) for choose in (pair if number % 2 == 0 else pair[::-1]))
+    yield _with_own_secrets, min(sizes)
+
+
+def _with_own_secrets(one: Stage) -> Subject:
+    return Product(one, has_own_secrets=True)
+
+
+def _measured(
+    ledger: Ledger, options: Options, choose: Choose, size: int, say: Callable[[str], None]
+) -> Figures:
+    load_before = round(os.getloadavg()[0], 1)
+    with stage(ledger, options) as one:
+        found = Scenario(one, choose(one), size, say).figures()
+    return dataclasses.replace(found, load_before=load_before)
+
+
+def _conditions(options: Options) -> Conditions:
+    kubernetes = toolchain.tool_set("kubernetes").version_of("k8s.io/kubernetes")
+    return Conditions(
+        cores=os.cpu_count() or 0,
+        kubernetes=kubernetes,
+        kwok=toolchain.tool_set("kwok").version_of("sigs.k8s.io/kwok"),
+        python=platform.python_version(),
+        options=dataclasses.asdict(options),
+    )
