@@ -1,10 +1,13 @@
 """The cache: newer wins, and a listing corrects what no watch has told."""
 
+import json
+import tracemalloc
 from typing import Any
 
 from carthub_operator import kinds
 from carthub_operator.api.resource import Key
 from carthub_operator.runtime.cache import ObjectCache, owner_key
+from tests.support import resources
 from tests.support.fakes import FakeClock
 
 SERVICE = next(kind for kind in kinds.WATCHED_CHILDREN if kind.name == "Service")
@@ -48,6 +51,37 @@ def test_a_deletion_that_is_older_than_what_is_known_is_ignored() -> None:
     assert _versions(cache) == ["10"]
     assert cache.discard(_service(11, uid="made anew"))
     assert _versions(cache) == []
+
+
+def test_an_object_takes_less_memory_than_its_text() -> None:
+    cache, count = ObjectCache(), 100
+    managed = {"manager": "carthub-operator", "fieldsV1": {"f:spec": {f"f:{n}": {} for n in "abc"}}}
+    deployment = {**resources.deployment(), "kind": "Deployment"}
+    text = json.dumps(
+        {**deployment, "metadata": {**_service(1)["metadata"], "managedFields": [managed]}}
+    )
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            live = json.loads(text)
+            live["metadata"]["name"] = f"backend-{number}"
+            cache.put(live)
+        del live
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(cache.children("owner")) == count
+    assert taken / count < len(text)
+
+
+def test_nobody_changes_what_another_sees() -> None:
+    cache = ObjectCache()
+    cache.put(_service(1))
+
+    cache.children("owner")[0]["metadata"]["labels"].clear()
+
+    assert cache.children("owner")[0]["metadata"]["labels"] == _service(1)["metadata"]["labels"]
 
 
 def test_children_are_found_by_their_owner_and_move_with_their_label() -> None:
