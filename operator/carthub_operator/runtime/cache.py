@@ -5,7 +5,7 @@ news never replaces newer: resource versions can be ordered
 (kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
 
 Objects are kept packed: as Python's dictionaries a CartService with its children and pods takes
-some 300 KiB, packed 20, and a pass unpacks in a millisecond what it needs.
+some 300 KiB, packed 25, and a pass unpacks in a millisecond what it needs.
 """
 
 import json
