@@ -110,16 +110,19 @@ class ObjectCache:
 
     def replace(
         self, kind: Kind, listed: Iterable[Manifest], *, since: float, namespace: str | None
-    ) -> list[Manifest]:
-        """Take a complete listing that began at `since`; return what the watch had not told.
+    ) -> list[Key | None]:
+        """Take a complete listing that began at `since`; return whose the missed objects are.
 
-        What was seen after the listing began is newer than the listing. None: all namespaces.
+        Those are what the watch had not told. What was seen after the listing began is newer than
+        the listing. None: all namespaces. The listed objects are let go of one by one: after a
+        start all of them are news.
         """
-        missed, found = [], set()
+        missed: list[Key | None] = []
+        found = set()
         for manifest in listed:
             found.add(_place(manifest))
             if self.put(manifest):
-                missed.append(manifest)
+                missed.append(owner_key(manifest))
         with self._lock:
             gone = [
                 place
@@ -130,7 +133,7 @@ class ObjectCache:
                 and entry.seen_at < since
             ]
             for place in gone:
-                missed.append(self._objects[place].live())
+                missed.append(owner_key(self._objects[place].live()))
                 self._remove(place)
         return missed
 

@@ -18,7 +18,7 @@ from carthub_operator.api.resource import Key
 from carthub_operator.desired.facts import Manifest
 from carthub_operator.errors import CarthubError, NotFound
 from carthub_operator.kinds import Kind
-from carthub_operator.runtime.cache import ObjectCache, owner_key
+from carthub_operator.runtime.cache import ObjectCache
 from carthub_operator.runtime.known_kinds import KnownKinds
 from carthub_operator.runtime.work_queue import Urgency, WorkQueue
 
@@ -119,7 +119,7 @@ class Resync:
         if self.is_done_once():
             for _ in missed:
                 self._on_missed(kind)
-        return {owner for one in missed if (owner := owner_key(one)) is not None}
+        return {owner for owner in missed if owner is not None}
 
     def _run(self) -> None:
         wait_seconds = 0.0

@@ -2,9 +2,11 @@
 
 import json
 import tracemalloc
+from collections.abc import Iterator
 from typing import Any
 
 from carthub_operator import kinds
+from carthub_operator.api import names
 from carthub_operator.api.resource import Key
 from carthub_operator.runtime.cache import ObjectCache, owner_key
 from tests.support import resources
@@ -25,6 +27,18 @@ def _service(version: int, *, name: str = "backend-service", uid: str = "u") -> 
             "labels": {"carthub.io/owner-uid": "owner", "app.kubernetes.io/instance": "backend"},
         },
     }
+
+
+_DEPLOYMENT = json.dumps(
+    {
+        **resources.deployment(),
+        "kind": "Deployment",
+        "metadata": {
+            **_service(1)["metadata"],
+            "managedFields": [{"manager": names.FIELD_MANAGER, "fieldsV1": {"f:spec": {}}}],
+        },
+    }
+)
 
 
 def _versions(cache: ObjectCache) -> list[str]:
@@ -53,18 +67,19 @@ def test_a_deletion_that_is_older_than_what_is_known_is_ignored() -> None:
     assert _versions(cache) == []
 
 
+def _listed(count: int) -> Iterator[dict[str, Any]]:
+    """Yield as many Deployments, each parsed as the API server's answers are."""
+    for number in range(count):
+        live = json.loads(_DEPLOYMENT)
+        live["metadata"]["name"] = f"backend-{number}"
+        yield live
+
+
 def test_an_object_takes_less_memory_than_its_text() -> None:
     cache, count = ObjectCache(), 100
-    managed = {"manager": "carthub-operator", "fieldsV1": {"f:spec": {f"f:{n}": {} for n in "abc"}}}
-    deployment = {**resources.deployment(), "kind": "Deployment"}
-    text = json.dumps(
-        {**deployment, "metadata": {**_service(1)["metadata"], "managedFields": [managed]}}
-    )
     tracemalloc.start()
     try:
-        for number in range(count):
-            live = json.loads(text)
-            live["metadata"]["name"] = f"backend-{number}"
+        for live in _listed(count):
             cache.put(live)
         del live
         taken, _ = tracemalloc.get_traced_memory()
@@ -72,7 +87,21 @@ def test_an_object_takes_less_memory_than_its_text() -> None:
         tracemalloc.stop()
 
     assert len(cache.children("owner")) == count
-    assert taken / count < len(text)
+    assert taken / count < len(_DEPLOYMENT)
+
+
+def test_a_listing_is_never_held_as_a_whole() -> None:
+    # Enough of them that what the compression needs for itself does not count.
+    cache, count = ObjectCache(), 500
+    tracemalloc.start()
+    try:
+        missed = cache.replace(kinds.DEPLOYMENT, _listed(count), since=0, namespace=None)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert missed == [Key("shop", "backend")] * count
+    assert most / count < len(_DEPLOYMENT)
 
 
 def test_nobody_changes_what_another_sees() -> None:
@@ -110,7 +139,8 @@ def test_a_listing_removes_what_vanished_and_tells_what_was_missed() -> None:
         namespace=None,
     )
 
-    assert sorted(one["metadata"]["name"] for one in missed) == ["changes", "vanished"]
+    # The one that has changed, and the one that has vanished.
+    assert missed == [Key("shop", "backend")] * 2
     assert _versions(cache) == ["7", "1"]
 
 
