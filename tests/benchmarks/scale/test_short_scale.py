@@ -37,7 +37,9 @@ def test_a_dozen_resources_cost_what_the_documentation_says(running: Stage) -> N
         assert subject.converged() == _COUNT
         assert converged.requests.writes / _COUNT >= 7
         # What belongs to the start and not to a resource is asked before the first one is made.
-        assert converged.requests.without_secret_reads / _COUNT <= 14, converged.requests.kinds
+        # A rollout that takes long is told of once in ten seconds.
+        most = 14 + converged.seconds // 10
+        assert converged.requests.without_secret_reads / _COUNT <= most, converged.requests.kinds
 
         mark, passes = running.plane.audit_mark(), subject.operator.passes()
         for number in range(_COUNT):
