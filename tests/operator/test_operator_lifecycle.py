@@ -118,22 +118,6 @@ def test_what_happened_while_it_was_away_is_mended(cart: LiveCart, start: Start)
     assert {"name": "LOG_LEVEL", "value": "DEBUG"} in container["env"]
 
 
-def test_uninstalled_it_holds_up_no_deletion(cart: LiveCart, start: Start) -> None:
-    with start():
-        _apply(cart)
-        cart.wait_ready()
-    live = cart.resource()
-    assert "finalizers" not in live["metadata"]
-    assert not [key for key in live["metadata"].get("annotations", {}) if "kopf" in key]
-
-    cart.delete("CartService", "backend")
-
-    eventually(lambda: cart.get("CartService", "backend") is None, what="it is gone")
-    eventually(
-        lambda: not cart.items("Deployment"), what="its children are gone", timeout_seconds=75
-    )
-
-
 def test_a_namespace_that_is_being_deleted_is_left_alone(
     cart: LiveCart,
     start: Start,
