@@ -32,9 +32,11 @@ LOCAL = Places(
 
 def write(found: Results, places: Places) -> None:
     """Write the report; its page is the published one with other tables."""
+    for place in (places.numbers, places.picture, places.page):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    # First what took half an hour; the others can be made of it.
+    results.write(found, places.numbers)
+    places.picture.write_text(picture.drawn(found), "utf-8")
     tables = page.rendered(found, places.picture.name)
     text = page.with_results(PUBLISHED.page.read_text("utf-8"), tables)
-    places.page.parent.mkdir(parents=True, exist_ok=True)
     places.page.write_text(text, "utf-8")
-    places.picture.write_text(picture.drawn(found), "utf-8")
-    results.write(found, places.numbers)

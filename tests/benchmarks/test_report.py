@@ -123,8 +123,8 @@ def test_the_picture_names_everything_that_was_measured() -> None:
 
 
 def test_a_report_is_written_to_its_places(tmp_path: Path) -> None:
-    folder = tmp_path / "build"
-    places = report.Places(folder / "a.json", folder / "a.svg", folder / "a.md")
+    numbers, pictures, pages = (tmp_path / name for name in ("numbers", "pictures", "pages"))
+    places = report.Places(numbers / "a.json", pictures / "a.svg", pages / "a.md")
 
     report.write(_results(), places)
 
