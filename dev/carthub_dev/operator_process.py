@@ -24,7 +24,7 @@ from carthub_dev.control_plane import ControlPlane
 from carthub_dev.kubectl import Kubectl
 from carthub_dev.ledger import Ledger
 from carthub_dev.ports import free_port
-from carthub_dev.processes import Process
+from carthub_dev.processes import Process, wait_until
 
 NAMESPACE = "carthub-system"
 USER = f"system:serviceaccount:{NAMESPACE}:carthub-operator"
@@ -37,6 +37,7 @@ _IDENTITY = frozenset(
     {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} | {"Role", "RoleBinding"}
 )
 _READY_SECONDS = 60.0
+_ESTABLISHED_SECONDS = 20.0
 
 
 def manifests(form: str) -> list[dict[str, Any]]:
@@ -51,6 +52,12 @@ def manifests(form: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(done.stdout))
 
 
+def _is_established(kubectl: Kubectl, crds: str) -> bool:
+    # Not `kubectl wait`: it fails where there is no condition yet.
+    path = '{.status.conditions[?(@.type=="Established")].status}'
+    return kubectl("get", "-f", crds, "-o", f"jsonpath={path}") == "True"
+
+
 def install(plane: ControlPlane, *, namespace: str = "") -> Path:
     """Install CRD, identity and rights as a user does; return the operator's kubeconfig.
 
@@ -59,7 +66,7 @@ def install(plane: ControlPlane, *, namespace: str = "") -> Path:
     kubectl = Kubectl(plane.kubeconfig)
     crds = str(paths.REPOSITORY / "crds")
     kubectl("apply", "--server-side", "--force-conflicts", "-f", crds)
-    kubectl("wait", "--for=condition=Established", "-f", crds)
+    wait_until(lambda: _is_established(kubectl, crds), _ESTABLISHED_SECONDS, what="the definition")
     objects = [
         one
         for one in manifests("namespaced" if namespace else "operator")

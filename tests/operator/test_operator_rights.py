@@ -58,9 +58,13 @@ def _live(stage: RightsStage) -> None:
     stage.wait(stage.roll_out(), "another image")
     stage.wait(stage.unmark_job(), "the Job read")
     stage.wait(stage.rotate(), "the other password")
+    stage.wait(stage.delete_secret(), "the Secret again")
     for plural in SWITCHES:
         cart.eventually(stage.switch_off(plural), what=f"no {plural}")
     stage.touch_lease()
+    # There may be one of an operator before this one.
+    stage.delete_lease()
+    cart.eventually(stage.has_lease, what="the Lease again")
 
     cart.migration_fails = "relation carts is in use"
     stage.roll_out()

@@ -75,11 +75,16 @@ def send(connection: socket.socket, parts: Iterable[bytes], pause_seconds: float
             break
         if pause_seconds:
             connection.settimeout(pause_seconds)
-            with contextlib.suppress(TimeoutError):
+            try:
                 received = connection.recv(65536)
-                if not received:
-                    break
-                found += received
+            except TimeoutError:
+                received = None
+            except ConnectionError:
+                # Sent into a connection that the service had closed already.
+                break
+            if received == b"":
+                break
+            found += received or b""
             connection.settimeout(20)
     return found
 

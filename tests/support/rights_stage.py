@@ -60,7 +60,7 @@ class RightsStage:
     def __init__(self, stage: Stage, roles: Roles) -> None:
         self.stage, self.cart, self.operator = stage, stage.cart, stage.operator
         self.roles = roles
-        self._kubectl = Cluster(stage.plane.kubeconfig).kubectl
+        self._cluster = Cluster(stage.plane.kubeconfig)
         self._images = 0
 
     def apply(self) -> None:
@@ -176,6 +176,11 @@ class RightsStage:
         """Delete the Lease: the operator has to make it again."""
         self._lease("delete")
 
+    def has_lease(self) -> bool:
+        """Tell whether there is a Lease."""
+        name, namespace = names.FIELD_MANAGER, operator_process.NAMESPACE
+        return self._cluster.get("lease", name, namespace) is not None
+
     def leads(self) -> bool:
         """Tell whether the operator surely holds its Lease."""
         return self.operator.metric("carthub_leader") == 1
@@ -191,7 +196,7 @@ class RightsStage:
 
     def _lease(self, verb: str, *arguments: str) -> None:
         where = ("lease", names.FIELD_MANAGER, "-n", operator_process.NAMESPACE)
-        self._kubectl(verb, *where, *arguments)
+        self._cluster.kubectl(verb, *where, *arguments)
 
     def _labels(self, kind: str, name: str) -> dict[str, str]:
         found = self.cart.get(kind, name) or {"metadata": {}}
