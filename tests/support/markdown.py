@@ -2,14 +2,23 @@
 
 import pathlib
 import re
+from typing import Any
+
+import yaml
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 _BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def shell_blocks(page: str) -> list[str]:
     """Return the bash blocks of `docs/<page>`, in order."""
     return _BLOCK.findall((DOCS / page).read_text())
+
+
+def yaml_blocks(page: str) -> list[Any]:
+    """Return what the YAML blocks of `docs/<page>` say, in order."""
+    return [yaml.safe_load(block) for block in _YAML.findall((DOCS / page).read_text())]
 
 
 def commands(block: str) -> list[str]:
