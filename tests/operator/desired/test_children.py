@@ -1,12 +1,12 @@
-import pathlib
+from pathlib import Path
 
-import yaml
+import pytest
 
 from carthub_operator.desired.children import ChildKey, key_of, plan
 from carthub_operator.desired.facts import Facts, Manifest, MigrationState, migration_key
+from tests.support import golden
 from tests.support.resources import cart_service, credentials, database
 
-GOLDEN = pathlib.Path(__file__).parent / "golden" / "full.yaml"
 DONE = Facts(credentials(), MigrationState.SUCCEEDED)
 
 
@@ -14,10 +14,16 @@ def _names(wanted: tuple[Manifest, ...]) -> list[str]:
     return [f"{key_of(one).kind}/{key_of(one).name}" for one in wanted]
 
 
-def test_the_full_set_equals_the_golden_file() -> None:
-    wanted = plan(cart_service(), DONE)
+@pytest.mark.parametrize("file", golden.CASES, ids=lambda file: file.stem)
+def test_the_children_equal_the_golden_file(file: Path) -> None:
+    given, expected = golden.read(file)
 
-    assert list(wanted.apply) == list(yaml.safe_load_all(GOLDEN.read_text()))
+    made = golden.children(given)
+
+    if golden.IS_REWRITING:
+        golden.write(file, given, made)
+    else:
+        assert made == expected
 
 
 def test_children_are_applied_with_what_pods_need_first() -> None:
