@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import yaml
 
+from carthub_dev import operator_process
+from carthub_dev.operator_process import NAMESPACE, OperatorProcess
 from tests.support import control_plane
-from tests.support.cluster import Cluster
 from tests.support.live_cart import LiveCart
 from tests.support.live_operator import aws_database
 from tests.support.markdown import table, yaml_blocks
 from tests.support.network_flows import Address, End, Network, Object, Pod, Port
-from tests.support.operator_process import NAMESPACE, ROOT, OperatorProcess
 
 PAGE = "network.md"
 _PLACES = ("ingress", "monitoring", "tracing", "shop", "kube-system")
@@ -41,8 +40,7 @@ Flow = tuple[End, End, Port]
 @pytest.fixture(scope="module")
 def operators_own(operator: OperatorProcess) -> Iterator[tuple[Object, Pod]]:
     """The operator's policy as the API server has it, and its pod."""
-    kustomize = Cluster(operator.plane.kubeconfig).kubectl("kustomize", f"{ROOT}/deploy/operator")
-    manifests = {one["kind"]: one for one in yaml.safe_load_all(kustomize)}
+    manifests = {one["kind"]: one for one in operator_process.manifests("operator")}
     template = manifests["Deployment"]["spec"]["template"]
     with control_plane.dynamic_client(operator.plane.kubeconfig) as api:
         policy = control_plane.apply(api, manifests["NetworkPolicy"])
