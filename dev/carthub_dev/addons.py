@@ -5,17 +5,16 @@ without a selector.
 """
 
 import base64
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from carthub_dev import network, toolchain
 from carthub_dev.control_plane import ControlPlane
-from carthub_dev.kubectl import Kubectl, KubectlFailed
+from carthub_dev.kubectl import Kubectl
 from carthub_dev.ledger import Ledger
 from carthub_dev.network import Network, Plan
-from carthub_dev.processes import Process, wait_until
+from carthub_dev.processes import Process
 
 NAMESPACE = "kube-system"
 DNS_USER = "carthub:coredns"
@@ -77,18 +76,6 @@ class Addons:
             f"--kubelet-request-timeout={_KUBELET_SECONDS}s",
             f"--metric-resolution={_RESOLUTION_SECONDS}s",
         )
-
-    def wait_until_measuring(self, timeout_seconds: float = _READY_SECONDS) -> None:
-        """Return once the metrics API has measured every node; it takes two of its rounds."""
-
-        def measures() -> bool:
-            try:
-                measured = self._kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes")
-            except KubectlFailed:
-                return False
-            return bool(json.loads(measured)["items"])
-
-        wait_until(measures, timeout_seconds, what="the metrics API", interval_seconds=0.5)
 
     def _start(self, name: str, program: Path, *flags: str) -> None:
         self.processes[name] = Process(

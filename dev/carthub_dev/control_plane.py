@@ -62,11 +62,6 @@ class ControlPlane(Part):
         return self.folder / "ca.crt"
 
     @property
-    def front_proxy_ca_file(self) -> Path:
-        """The certificate of `front_proxy_authority`."""
-        return self.folder / "front-proxy-ca.crt"
-
-    @property
     def audit_log(self) -> Path:
         """The log with one JSON line per request the API server has answered."""
         return self.folder / "audit.log"

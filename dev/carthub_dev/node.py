@@ -122,10 +122,6 @@ class Node:
 
         self.process("kubelet").wait_until_ready(is_ready, timeout_seconds)
 
-    def import_image(self, archive: Path) -> None:
-        """Load the images of a docker or OCI archive, so that pods need no registry."""
-        image_store.import_archive(archive, self.facts.containerd_socket)
-
     def tag_image(self, image: str, name: str) -> None:
         """Give a loaded image another name."""
         full = [f"docker.io/library/{reference}" for reference in (image, name)]

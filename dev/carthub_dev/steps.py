@@ -51,12 +51,6 @@ class Shown:
         self.console = console or Console(highlight=False, soft_wrap=True)
         self._total = total
         self._number = 0
-        self._began = time.monotonic()
-
-    @property
-    def elapsed_seconds(self) -> float:
-        """The time since the first step could begin."""
-        return time.monotonic() - self._began
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
