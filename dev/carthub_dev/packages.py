@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from carthub_dev import programs
+from carthub_dev import privileges, programs
 from carthub_dev.errors import ToolMissing
 from carthub_dev.ledger import Ledger
 
@@ -23,7 +23,6 @@ BENCHMARKS = ("wrk",)
 # Tests only: its promtool judges the alerts.
 MONITORING = ("prometheus",)
 
-_OWN_CLUSTER = "use a cluster you have (KUBECONFIG=... kubectl apply -k deploy/operator)"
 NEVER_INSTALL = "CARTHUB_NO_INSTALL"
 
 _PROGRAMS = {
@@ -49,7 +48,7 @@ def ensure(
     *,
     ledger: Ledger,
     say: Callable[[str], None] = print,
-    otherwise: str = _OWN_CLUSTER,
+    otherwise: str = f"use {privileges.OWN_CLUSTER}",
 ) -> list[str]:
     """Install the packages that are missing and return their names.
 

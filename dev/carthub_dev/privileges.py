@@ -5,17 +5,18 @@ import sys
 
 from carthub_dev.errors import NotPermitted
 
-_WAY_OUT = (
-    "the embedded platform needs root on Linux: use `sudo make run`, or a cluster you have: "
-    "KUBECONFIG=... kubectl apply --server-side -f crds/ && kubectl apply -k deploy/operator "
-    "(docs/platform.md, Without root)"
+OWN_CLUSTER = (
+    "a cluster you have: KUBECONFIG=... kubectl apply --server-side -f crds/ && "
+    "kubectl apply -k deploy/operator (docs/platform.md, Without root)"
 )
 
 
 def refuse_without_root() -> None:
     """Raise NotPermitted, with the way out, where no node can run."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        raise NotPermitted(_WAY_OUT)
+        raise NotPermitted(
+            f"the embedded platform needs root on Linux: use `sudo make run`, or {OWN_CLUSTER}"
+        )
 
 
 if __name__ == "__main__":

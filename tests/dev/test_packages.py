@@ -59,7 +59,7 @@ def test_without_root_it_says_what_is_missing_and_the_way_out(
 ) -> None:
     monkeypatch.delenv(packages.NEVER_INSTALL, raising=False)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(ToolMissing, match=r"needed to test; only root .* deploy/operator"):
+    with pytest.raises(ToolMissing, match=r"needed to test; only root .*crds/ .*deploy/operator"):
         packages.ensure([UNKNOWN], "to test", ledger=own_ledger)
 
 
