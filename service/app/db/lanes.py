@@ -60,7 +60,7 @@ class Lane(greenlet.greenlet):
         """Return what `work` returns, which may block; the thread dies with the process."""
         future: asyncio.Future[T] = self._loop.create_future()
         threading.Thread(target=self._work, args=(work, future), daemon=True).start()
-        future.add_done_callback(lambda _: self.switch())
+        future.add_done_callback(lambda _: self._go_on())
         self.sleep()
         return future.result()
 
@@ -114,7 +114,12 @@ class Lane(greenlet.greenlet):
         self.sleep()
 
     def _switch_soon(self) -> None:
-        self._loop.call_soon(self.switch)
+        self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        # A timer, a thread or the socket may come back to a lane that has been ended meanwhile.
+        if not self.dead:
+            self.switch()
 
     def _written(self, connected: socket.socket) -> None:
         self._loop.remove_writer(connected)
