@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= 2
+WORKERS ?= 0
 DEV := $(BIN)/python -m carthub_dev
 # With extras: pip looks for a package with an extra by itself, and finds a newer one than is pinned.
 RESOLVE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
@@ -56,7 +56,7 @@ down: $(READY) ## Remove everything that run or up started
 # 5 is "no tests", of one of the two.
 PYTEST := $(BIN)/python -m pytest
 .PHONY: test
-test: $(READY) ## All tests, two at a time; WORKERS=0 runs one after the other, in this process
+test: $(READY) ## All tests; WORKERS=2 runs those without nodes two at a time
 	@$(PYTEST) -m "not node" --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS) || [ $$? -eq 5 ]
 	@$(PYTEST) -m node $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
