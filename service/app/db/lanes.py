@@ -161,11 +161,17 @@ def waiting_at_most(seconds: float) -> Iterator[None]:
 
 
 def _wait(connection: extensions.connection) -> None:
+    ends_at: float | None = getattr(_thread, "ends_at", None)
+    if ends_at is not None:
+        # Not even asked which greenlet this is: greenlet keeps state of each thread that asks, and
+        # taking it down with the thread, one for each connection, crashed the process.
+        _block(connection, ends_at)
+        return
     current = greenlet.getcurrent()
     if isinstance(current, Lane):
         current.wait(connection)
     else:
-        _block(connection, getattr(_thread, "ends_at", None))
+        _block(connection, None)
 
 
 def _block(connection: extensions.connection, ends_at: float | None) -> None:
