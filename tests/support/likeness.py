@@ -9,6 +9,9 @@ from typing import Any
 from carthub_operator.api import names
 from tests.support.live_cart import CHILDREN, LiveCart
 
+# Every child that has one name, with those that only some specs ask for.
+NAMES = {**CHILDREN, "Ingress": "backend-ingress"}
+
 _BY_CHANCE = frozenset({"clusterIP", "clusterIPs", "status", "uid", "resourceVersion"})
 _VERSIONS = frozenset(
     {
@@ -23,7 +26,7 @@ _VERSIONS = frozenset(
 
 def children(cart: LiveCart) -> dict[str, Any]:
     """Return what there is of each kind of child, None where there is none."""
-    found = {kind: cart.get(kind, name) for kind, name in CHILDREN.items()}
+    found = {kind: cart.get(kind, name) for kind, name in NAMES.items()}
     is_scaled = found["HorizontalPodAutoscaler"] is not None
     return {
         kind: None if live is None else _likeness(live, namespace=cart.namespace, scaled=is_scaled)
