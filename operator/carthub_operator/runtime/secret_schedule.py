@@ -79,6 +79,8 @@ class AwsSecretSchedule:
         self._demands: dict[Key, str] = {}
         self._threads: list[threading.Thread] = []
         self._is_closed = False
+        # Some pass has waited in vain since AWS last answered: no other need try.
+        self._is_silent = False
 
     def start(self, *, threads: int) -> None:
         """Begin to ask."""
@@ -152,9 +154,11 @@ class AwsSecretSchedule:
             entry.due_at = min(entry.due_at, self._monotonic())
         subscription.is_waiting = True
         self._changed.notify_all()
-        self._changed.wait_for(
-            lambda: entry.answers >= wanted or self._is_closed, self._patience_seconds
-        )
+        if not self._is_silent:
+            is_answered = self._changed.wait_for(
+                lambda: entry.answers >= wanted or self._is_closed, self._patience_seconds
+            )
+            self._is_silent = not is_answered
         subscription.is_waiting = False
 
     def _unsubscribe(self, key: Key) -> None:
@@ -233,6 +237,8 @@ class AwsSecretSchedule:
         entry.due_at = self._monotonic() + delay
         if after.error is None:
             entry.read_at = self._monotonic()
+        if after.error is None or after.error.reason != Reason.SECRET_SOURCE_UNAVAILABLE:
+            self._is_silent = False
         entry.reading = after
         entry.answers += 1
         entry.is_being_read = entry.is_wanted_again = False

@@ -1,6 +1,7 @@
 """When AWS is asked, and who hears of it; the threads are real, AWS is not."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -217,6 +218,23 @@ def test_an_aws_that_hangs_holds_a_pass_for_the_patience_only(world: World) -> N
 
     world.aws.open.set()
     eventually(lambda: world.changed == [BACKEND], what="told afterwards", timeout_seconds=10)
+
+
+def test_while_aws_hangs_only_the_first_passes_wait_for_it(world: World) -> None:
+    world.aws.open.clear()
+    started = time.monotonic()
+    for number in range(20):
+        assert world.read(Key("shop", f"cart-{number}")) == Reading()
+    assert time.monotonic() - started < 5
+
+    # All are told once it answers, and the next pass waits for an answer again.
+    world.aws.open.set()
+    eventually(lambda: len(world.changed) >= 20, what="everybody is told")
+    assert world.read() == Reading("v1", FIELDS)
+    key = Key("shop", "another")
+    assert world.schedule.reading(
+        key, OTHER, interval_seconds=60, known_version=None, demand=None
+    ) == Reading("v1", FIELDS)
 
 
 def test_what_nobody_refers_to_is_asked_for_no_more(world: World) -> None:
