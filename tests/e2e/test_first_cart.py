@@ -23,6 +23,7 @@ KINDS = (
     "deployments,services,horizontalpodautoscalers,networkpolicies,poddisruptionbudgets,"
     "serviceaccounts,secrets,jobs"
 )
+API_PODS = "app.kubernetes.io/instance=backend,app.kubernetes.io/component=api"
 
 
 def _patch(cluster: Cluster, spec: dict[str, Any], name: str = "backend") -> None:
@@ -80,7 +81,7 @@ def test_a_changed_image_replica_bound_and_log_level_reach_the_pods(
     def changed() -> bool:
         pods = [
             pod
-            for pod in backend.items("pods", NAMESPACE, selector="app.kubernetes.io/component=api")
+            for pod in backend.items("pods", NAMESPACE, selector=API_PODS)
             if "deletionTimestamp" not in pod["metadata"] and pod["status"]["phase"] == "Running"
         ]
         containers = [pod["spec"]["containers"][0] for pod in pods]

@@ -49,19 +49,23 @@ class Answer:
 class Crowd:
     """Runs while its block does; each customer in a thread, one request after the other.
 
-    A request with a key is sent again for `patience_seconds`, whatever it is answered.
+    A request with a key is sent again for `patience_seconds`, whatever it is answered. With a
+    pause between two requests the load is constant, and connections rest as real ones do.
     """
 
     def __init__(
         self,
         port: int,
         *,
+        host: str = "127.0.0.1",
         customers: int = 8,
         kinds: tuple[str, ...] = ALL,
         patience_seconds: float = _TIMEOUT_SECONDS,
+        pause_seconds: float = 0,
     ) -> None:
-        self._port = port
+        self._address = (host, port)
         self._patience_seconds = patience_seconds
+        self._pause_seconds = pause_seconds
         self._kinds = kinds
         self.accounts = [Account(f"crowd-{secrets.token_hex(6)}") for _ in range(customers)]
         self.answers: list[Answer] = []
@@ -99,17 +103,17 @@ class Crowd:
             assert account.added <= found.get("plain", 0) <= most, (account, found)
 
     def _cart(self, account: Account) -> dict[str, Any]:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(*self._address)) as connection:
             connection.request("GET", f"/api/v1/cart/{account.customer_id}")
             cart: dict[str, Any] = json.loads(connection.getresponse().read())
             return cart
 
     def _shop(self, account: Account) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(*self._address, timeout=_TIMEOUT_SECONDS)
         with contextlib.closing(connection):
             self._send(connection, "stock", account, "stock")
             for number, kind in enumerate(itertools.cycle(self._kinds)):
-                if self._stop.is_set():
+                if self._stop.wait(self._pause_seconds):
                     return
                 self._send(connection, kind, account, str(number))
 
