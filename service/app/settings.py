@@ -30,7 +30,7 @@ class Settings(BaseSettings):
         default=10.0, gt=0, description="When a request is answered 504, whatever it waits for"
     )
     db_pool_size: int = Field(
-        default=8, ge=1, description="Threads that use the database, each with a connection"
+        default=16, ge=1, description="How many connections are kept, and so requests are at work"
     )
     db_pool_timeout_seconds: float = Field(
         default=5.0, gt=0, description="How long a request waits for a connection"

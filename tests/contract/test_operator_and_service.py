@@ -10,7 +10,7 @@ from app.settings import Settings
 from carthub_operator.api import names
 from carthub_operator.api.model import Model
 from carthub_operator.api.service import Auth, Cart
-from carthub_operator.desired.connections import DEFAULT_THREADS
+from carthub_operator.desired.connections import DEFAULT_POOL_SIZE
 from carthub_operator.desired.database_secret import database_secret
 from carthub_operator.desired.deployment import deployment
 from carthub_operator.desired.migration_job import migration_job
@@ -111,7 +111,7 @@ def test_the_probes_ask_for_paths_that_the_service_has(monkeypatch: pytest.Monke
 
 
 def test_a_pod_opens_as_many_connections_as_the_operator_counts() -> None:
-    assert Settings.model_fields["db_pool_size"].default == DEFAULT_THREADS
+    assert Settings.model_fields["db_pool_size"].default == DEFAULT_POOL_SIZE
     assert names.ENV_DB_POOL_SIZE.lower() in Settings.model_fields
 
 

@@ -47,7 +47,7 @@ def test_a_resource_as_declared_is_ready() -> None:
     assert (status["replicas"], status["readyReplicas"]) == (2, 2)
     assert status["url"] == "http://backend-service.shopping-cart.svc"
     assert status["database"] == {
-        "maxConnections": 145,
+        "maxConnections": 273,
         "secretVersionId": "v1",
         "secretChangedAt": NOW,
     }

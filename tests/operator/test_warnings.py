@@ -37,11 +37,11 @@ def test_an_api_that_is_open_or_cannot_read_tokens(
 @pytest.mark.parametrize(
     ("spec", "most"),
     [
-        # 15 pods and one of a rollout, 8 and a health check each, and a migration.
-        ({}, 145),
-        ({"autoscaling": {"enabled": False}, "replicas": 3}, 37),
+        # 15 pods and one of a rollout, 16 and a health check each, and a migration.
+        ({}, 273),
+        ({"autoscaling": {"enabled": False}, "replicas": 3}, 69),
         ({"env": [{"name": "DB_POOL_SIZE", "value": "10"}]}, 177),
-        ({"env": [{"name": "DB_POOL_SIZE", "value": "many"}]}, 145),
+        ({"env": [{"name": "DB_POOL_SIZE", "value": "many"}]}, 273),
     ],
 )
 def test_the_most_connections(spec: dict[str, Any], most: int) -> None:
@@ -50,13 +50,13 @@ def test_the_most_connections(spec: dict[str, Any], most: int) -> None:
 
 def test_more_connections_than_postgresql_takes_are_warned_of() -> None:
     assert "TooManyConnections" not in _reasons()
-    assert "TooManyConnections" not in _reasons(145)
-    assert "TooManyConnections" in _reasons(144)
+    assert "TooManyConnections" not in _reasons(273)
+    assert "TooManyConnections" in _reasons(272)
 
 
 def test_what_postgresql_takes_is_remembered_in_the_status() -> None:
     first = status_for(cart_service(), observation(server_connections=50), now="now")
-    assert first["database"]["maxConnections"] == 145
+    assert first["database"]["maxConnections"] == 273
     assert first["database"]["serverMaxConnections"] == 50
 
     again = status_for(cart_service(status=first), observation(), now="now")

@@ -5,8 +5,8 @@ from typing import Final
 from carthub_operator.api import names
 from carthub_operator.api.resource import CartService
 
-# Threads of a pod that hold a connection each, where DB_POOL_SIZE does not say otherwise.
-DEFAULT_THREADS: Final = 8
+# Connections that a pod keeps, where DB_POOL_SIZE does not say otherwise.
+DEFAULT_POOL_SIZE: Final = 16
 # The health check of a pod has a connection of its own.
 HEALTH_CHECKS: Final = 1
 # A rollout has one pod more for a while, and a migration one connection.
@@ -20,14 +20,14 @@ def most_pods(resource: CartService) -> int:
     return (scaling.max_replicas if scaling.enabled else resource.spec.replicas) + SURGE_PODS
 
 
-def threads(resource: CartService) -> int:
-    """Return how many threads of a pod hold a connection."""
+def pool_size(resource: CartService) -> int:
+    """Return how many connections a pod keeps."""
     for variable in resource.spec.env:
         if variable.name == names.ENV_DB_POOL_SIZE and (variable.value or "").isdecimal():
             return int(variable.value or 0)
-    return DEFAULT_THREADS
+    return DEFAULT_POOL_SIZE
 
 
 def most_connections(resource: CartService) -> int:
     """Return how many connections there are at most."""
-    return most_pods(resource) * (threads(resource) + HEALTH_CHECKS) + MIGRATIONS
+    return most_pods(resource) * (pool_size(resource) + HEALTH_CHECKS) + MIGRATIONS

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 from carthub_operator.api.conditions import Advice
 from carthub_operator.api.resource import CartService
-from carthub_operator.desired.connections import HEALTH_CHECKS, most_connections, most_pods, threads
+from carthub_operator.desired.connections import (
+    HEALTH_CHECKS,
+    most_connections,
+    most_pods,
+    pool_size,
+)
 
 
 def warnings(resource: CartService, *, server_connections: int | None) -> list[dict[str, str]]:
@@ -37,7 +42,7 @@ def _of_connections(
     most = most_connections(resource)
     if server_connections is None or most <= server_connections:
         return
-    each = threads(resource) + HEALTH_CHECKS
+    each = pool_size(resource) + HEALTH_CHECKS
     pods = f"{most_pods(resource)} pods with {each} each, and a migration"
     message = (
         f"Up to {most} connections ({pods}), where PostgreSQL takes {server_connections} in all:"

@@ -113,7 +113,7 @@ def test_one_user_twice_in_a_row(logins: _Logins, tmp_path: Path) -> None:
 
 
 def test_one_user_while_sessions_end(logins: _Logins, tmp_path: Path) -> None:
-    """Two of eight sessions end inside the window: the others serve everybody meanwhile.
+    """Two of the sessions end inside the window: the others serve everybody meanwhile.
 
     Then all of them: requests wait for the file.
     """
