@@ -147,7 +147,7 @@ class BusyCart:
         )
 
     def _ready(self, image: str | None = None, version: str | None = None) -> list[dict[str, Any]]:
-        """Return the pods that are Ready and stay, of this image and secret where they are given."""
+        """Return the pods that are Ready and stay, of this image and secret if given."""
 
         def is_one(pod: dict[str, Any]) -> bool:
             metadata = pod["metadata"]
