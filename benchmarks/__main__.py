@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import closed_loop, plan, report
+from benchmarks import closed_loop, plan, report, results
 from benchmarks.plan import Part
 from benchmarks.progress import Progress
 from benchmarks.results import Results
@@ -58,9 +58,10 @@ def _service(options: plan.Options, *, is_whole: bool, publish: bool) -> None:
     found = _measured(options)
     for name, spread in found.ratios.items():
         _say(f"{name}: {spread}")
-    if is_whole:
-        places = report.PUBLISHED if publish else report.LOCAL
-        report.write(found, places)
+    places = report.PUBLISHED if publish else report.LOCAL
+    if is_whole or (publish and places.numbers.exists()):
+        whole = found if is_whole else results.read(places.numbers).renewed(found)
+        report.write(whole, places)
         _see(places)
 
 

@@ -55,6 +55,9 @@ class Options:
     rounds: int = 5
     seconds: float = 8
     warm_up_seconds: float = 2
+    # At half of the saturation. A disk that stalls once for a quarter of a second decides the
+    # p99 of eight seconds, whoever waits for it.
+    half_rate_seconds: float = 24
     connections: int = 16
     size: Size = _SIZE
     sizes: Sequence[Size] = _SIZES
@@ -90,6 +93,7 @@ _SHORT = Options(
     rounds=3,
     seconds=4,
     warm_up_seconds=1,
+    half_rate_seconds=4,
     size=Size(10_000, 3),
     sizes=(Size(10_000, 3), Size(10_000, 10)),
     size_rounds=1,

@@ -1,5 +1,6 @@
 """What is kept of a benchmark: a small JSON that the page and the picture are made of."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,11 @@ class Results:
     # Throughput with each customer's own token against that with the shop's.
     own_tokens: Spread | None
     sizes: Sequence[Sized]
+
+    def renewed(self, measured: "Results") -> "Results":
+        """Return the same with those parts that were measured anew."""
+        names = [one.name for one in dataclasses.fields(measured) if getattr(measured, one.name)]
+        return dataclasses.replace(self, **{name: getattr(measured, name) for name in names})
 
 
 _RESULTS = TypeAdapter(Results)

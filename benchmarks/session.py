@@ -62,7 +62,7 @@ class Session:
             for variant in plan.HALF_RATE
         }
         rates = {variant: max(1, round(median / 2)) for variant, median in medians.items()}
-        return self._rounds(plan.HALF_RATE, rates)
+        return self._rounds(plan.HALF_RATE, rates, seconds=self._options.half_rate_seconds)
 
     def _rounds(
         self,
@@ -71,10 +71,13 @@ class Session:
         *,
         size: Size | None = None,
         count: int | None = None,
+        seconds: float | None = None,
     ) -> list[Round]:
         return [
             {
-                variant.label: self._run(variant, size=size, rate=rates[variant] if rates else None)
+                variant.label: self._run(
+                    variant, size=size, rate=rates[variant] if rates else None, seconds=seconds
+                )
                 for variant in plan.order(number, variants)
             }
             for number in range(count or self._options.rounds)
@@ -111,13 +114,14 @@ class Session:
         size: Size | None = None,
         rate: int | None = None,
         callers: Callers = Callers.SHOP,
+        seconds: float | None = None,
     ) -> Run:
         options = self._options
         given = Load(
             size=size or options.size,
             seed=next(self._seeds),
             connections=options.connections,
-            seconds=options.seconds,
+            seconds=seconds or options.seconds,
             warm_up_seconds=options.warm_up_seconds,
             rate=rate,
             callers=callers,

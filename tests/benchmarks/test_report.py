@@ -59,6 +59,23 @@ def _results(*, against_reference: float = 16, p99_of_p50: float = 2) -> Results
 _OPTIONS = dataclasses.asdict(plan.Options())
 
 
+def test_a_part_that_was_measured_anew_leaves_the_others() -> None:
+    kept = _results(p99_of_p50=9)
+    empty: list[Figures] = []
+    part = dataclasses.replace(
+        _results(p99_of_p50=3),
+        saturated=empty,
+        ratios={},
+        crowded=empty,
+        sizes=[],
+        own_tokens=None,
+    )
+    found = kept.renewed(part)
+    assert found.half_rate == part.half_rate != kept.half_rate
+    assert (found.saturated, found.ratios, found.sizes) == (kept.saturated, kept.ratios, kept.sizes)
+    assert found.own_tokens == kept.own_tokens
+
+
 @pytest.mark.parametrize(
     ("measured", "verdict"), [(15, "as aimed for"), (8, "as it must"), (7.9, "**missed**")]
 )
