@@ -26,6 +26,8 @@ from tests.support import markdown
 CARTS = "/api/v1/cart"
 ITEMS = f"{CARTS}/items"
 CHECKOUT = f"{CARTS}/checkout"
+# What a service opens unless it is told otherwise.
+POOL_SIZE: int = Settings.model_fields["db_pool_size"].default
 _SERVICE = Path(__file__).parents[2] / "service"
 
 

@@ -5,6 +5,8 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -30,6 +32,10 @@ metadata = MetaData(
     }
 )
 
+# Room for rows that change to stay on their page, which spares every index an entry and the WAL
+# several pages (HOT updates).
+_ROOM = {"fillfactor": 85}
+
 carts = Table(
     "carts",
     metadata,
@@ -44,6 +50,8 @@ carts = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    # In UTC, for the index: it moves once a day and not with every change.
+    Column("expires_on", Date, Computed("(expires_at AT TIME ZONE 'UTC')::date", persisted=True)),
     CheckConstraint("status IN ('active', 'checked_out', 'merged', 'expired')", name="status"),
     CheckConstraint("(currency IS NULL) = (currency_decimals IS NULL)", name="currency"),
     Index(
@@ -52,7 +60,8 @@ carts = Table(
         unique=True,
         postgresql_where=text("status = 'active'"),
     ),
-    Index("ix_carts_expires_at", "expires_at", postgresql_where=text("status = 'active'")),
+    Index("ix_carts_expires_on", "expires_on", postgresql_where=text("status = 'active'")),
+    postgresql_with=_ROOM,
 )
 
 cart_items = Table(
@@ -66,6 +75,7 @@ cart_items = Table(
     Column("added_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("quantity >= 1", name="quantity"),
     CheckConstraint("unit_price >= 0", name="unit_price"),
+    postgresql_with=_ROOM,
 )
 
 orders = Table(

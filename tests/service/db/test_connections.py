@@ -193,7 +193,10 @@ def test_connections_that_ended_while_they_rested_cost_nothing(
         shopper = carts.new_shopper(client)
         assert shopper.add().status_code == 201
         carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_overflow") == 0)
-        assert _end_sessions(database_server, "carthub_app", own_url.rpartition("/")[2]) == 8
+        assert (
+            _end_sessions(database_server, "carthub_app", own_url.rpartition("/")[2])
+            == carts.POOL_SIZE
+        )
         assert [shopper.add().status_code for _ in range(5)] == [201] * 5
 
 
@@ -214,7 +217,7 @@ def test_demoted_primary_is_left(database_server: "DatabaseServer", own_url: str
 def test_request_outlives_every_connection_to_a_demoted_primary(
     own_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    together = threading.Barrier(8)
+    together = threading.Barrier(carts.POOL_SIZE)
 
     def demote(connection: sqlalchemy.Connection) -> None:
         _demote(connection)
@@ -229,9 +232,11 @@ def test_request_outlives_every_connection_to_a_demoted_primary(
     with carts.running_client(carts.settings_for(own_url)) as client:
         shopper = carts.new_shopper(client)
         carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_overflow") == 0)
-        with ThreadPoolExecutor(8) as pool, carts.closed_gate(own_url) as gate:
-            waiting = [pool.submit(_in_worker, client, demote) for _ in range(8)]
-            carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_checked_out") == 8)
+        with ThreadPoolExecutor(carts.POOL_SIZE) as pool, carts.closed_gate(own_url) as gate:
+            waiting = [pool.submit(_in_worker, client, demote) for _ in range(carts.POOL_SIZE)]
+            carts.wait_until(
+                lambda: carts.metric(client, "carthub_db_pool_checked_out") == carts.POOL_SIZE
+            )
             gate.open()
             for each in waiting:
                 each.result()

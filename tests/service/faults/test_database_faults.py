@@ -53,7 +53,7 @@ def _recovered(crowd: Crowd, since: float) -> float:
 
 def test_crash_costs_an_idle_service_nothing(own_server: DatabaseServer, tmp_path: Path) -> None:
     with carts.served(_environment(own_server.url), tmp_path) as port:
-        carts.wait_until(lambda: _sessions(own_server) >= 8)
+        carts.wait_until(lambda: _sessions(own_server) >= carts.POOL_SIZE)
         own_server.stop("immediate")
         own_server.start()
         with Crowd(port, customers=4) as crowd:

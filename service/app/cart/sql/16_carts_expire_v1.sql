@@ -13,7 +13,9 @@ BEGIN
     FROM (
         SELECT id FROM carts
         WHERE status = 'active' AND expires_at <= clock_timestamp()
-        ORDER BY expires_at LIMIT p_most
+          -- The same once more, for the index.
+          AND expires_on <= (clock_timestamp() AT TIME ZONE 'UTC')::date
+        ORDER BY expires_on LIMIT p_most
         FOR UPDATE SKIP LOCKED
     ) AS past
     WHERE c.id = past.id;

@@ -49,6 +49,11 @@ def _create_carts() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "expires_on",
+            sa.Date,
+            sa.Computed("(expires_at AT TIME ZONE 'UTC')::date", persisted=True),
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_carts"),
         sa.CheckConstraint(
             "status IN ('active', 'checked_out', 'merged', 'expired')", name="ck_carts_status"
@@ -56,6 +61,7 @@ def _create_carts() -> None:
         sa.CheckConstraint(
             "(currency IS NULL) = (currency_decimals IS NULL)", name="ck_carts_currency"
         ),
+        postgresql_with={"fillfactor": 85},
     )
     op.create_index(
         "uq_carts_active_customer",
@@ -65,9 +71,9 @@ def _create_carts() -> None:
         postgresql_where=sa.text("status = 'active'"),
     )
     op.create_index(
-        "ix_carts_expires_at",
+        "ix_carts_expires_on",
         "carts",
-        ["expires_at"],
+        ["expires_on"],
         postgresql_where=sa.text("status = 'active'"),
     )
     op.create_table(
@@ -84,6 +90,7 @@ def _create_carts() -> None:
         ),
         sa.CheckConstraint("quantity >= 1", name="ck_cart_items_quantity"),
         sa.CheckConstraint("unit_price >= 0", name="ck_cart_items_unit_price"),
+        postgresql_with={"fillfactor": 85},
     )
 
 
