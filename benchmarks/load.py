@@ -17,6 +17,9 @@ from benchmarks.errors import BenchmarkFailed
 from benchmarks.workload import EXPECTED, Kind, kind_of
 from carthub_dev import toolchain
 
+# A rate: each connection sends its next request when it has its answer.
+AS_FAST_AS_IT_GOES = 0
+
 _SECOND_NS = 1_000_000_000
 _REQUEST_TIMEOUT_SECONDS = 30
 # Enough to keep a fixed rate while answers are late; a server that needs more is not at half
@@ -116,14 +119,14 @@ def attack(
             f"-timeout={_REQUEST_TIMEOUT_SECONDS}s",
             f"-rate={rate}/s",
             f"-workers={connections}",
-            f"-max-workers={_MOST_CONNECTIONS}",
+            f"-max-workers={_MOST_CONNECTIONS if rate else connections}",
             "-max-body=0",
         ],
         seconds + _SLACK_SECONDS,
     )
     table = folder / "answers.csv"
     _run([vegeta, "encode", "-to=csv", f"-output={table}", answered], _SLACK_SECONDS)
-    return Answers(_read(table), rate)
+    return Answers(_read(table), rate or None)
 
 
 def _run(command: Sequence[str | Path], timeout_seconds: float) -> None:
