@@ -53,9 +53,9 @@ def manifests(form: str) -> list[dict[str, Any]]:
 
 
 def _is_established(kubectl: Kubectl, crds: str) -> bool:
-    # Not `kubectl wait`: it fails where there is no condition yet.
-    path = '{.status.conditions[?(@.type=="Established")].status}'
-    return kubectl("get", "-f", crds, "-o", f"jsonpath={path}") == "True"
+    # Neither `kubectl wait` nor a JSONPath: both fail where there are no conditions yet.
+    told = kubectl.get("-f", crds).get("status", {}).get("conditions") or ()
+    return ("Established", "True") in [(one["type"], one["status"]) for one in told]
 
 
 def install(plane: ControlPlane, *, namespace: str = "") -> Path:

@@ -101,9 +101,9 @@ def pair(whole_pair: Pair) -> Pair:
 
 
 def _figure(what: str, seconds: float, made: list[str]) -> None:
-    """Print it, and hold what was written to the one child that was missing."""
+    """Print it, and hold what was written to one apply of the child that was missing."""
     print(f"{what}: {seconds:.1f} s unserved, double writes {len(made) - 1}")  # noqa: T201
-    assert made == ["create services"]
+    assert made == ["patch services"]
 
 
 def test_one_writes_and_both_are_ready(pair: Pair) -> None:

@@ -169,7 +169,7 @@ class FakeLogins:
     """A database that takes every login, until told otherwise."""
 
     def __init__(self) -> None:
-        self.answer = Login(is_accepted=True, max_connections=200)
+        self.answer = Login(is_accepted=True, max_connections=500)
         self.attempts: list[str] = []
 
     def attempt(

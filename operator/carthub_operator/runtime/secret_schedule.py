@@ -79,8 +79,8 @@ class AwsSecretSchedule:
         self._demands: dict[Key, str] = {}
         self._threads: list[threading.Thread] = []
         self._is_closed = False
-        # Some pass has waited in vain since AWS last answered: no other need try.
-        self._is_silent = False
+        # Some pass has waited in vain since AWS last served: no other need try.
+        self._is_away = False
 
     def start(self, *, threads: int) -> None:
         """Begin to ask."""
@@ -154,11 +154,11 @@ class AwsSecretSchedule:
             entry.due_at = min(entry.due_at, self._monotonic())
         subscription.is_waiting = True
         self._changed.notify_all()
-        if not self._is_silent:
+        if not self._is_away:
             is_answered = self._changed.wait_for(
                 lambda: entry.answers >= wanted or self._is_closed, self._patience_seconds
             )
-            self._is_silent = not is_answered
+            self._is_away = not is_answered or _is_of_aws(entry.reading)
         subscription.is_waiting = False
 
     def _unsubscribe(self, key: Key) -> None:
@@ -237,8 +237,8 @@ class AwsSecretSchedule:
         entry.due_at = self._monotonic() + delay
         if after.error is None:
             entry.read_at = self._monotonic()
-        if after.error is None or after.error.reason != Reason.SECRET_SOURCE_UNAVAILABLE:
-            self._is_silent = False
+        if not _is_of_aws(after):
+            self._is_away = False
         entry.reading = after
         entry.answers += 1
         entry.is_being_read = entry.is_wanted_again = False
@@ -261,3 +261,8 @@ def _is_enough(reading: Reading, known_version: str | None) -> bool:
 
 def _facts(reading: Reading) -> tuple[str | None, str]:
     return reading.version_id, str(reading.error)
+
+
+def _is_of_aws(reading: Reading) -> bool:
+    """Tell whether it was AWS that failed, and not the secret that is wrong."""
+    return reading.error is not None and reading.error.reason == Reason.SECRET_SOURCE_UNAVAILABLE

@@ -237,6 +237,20 @@ def test_while_aws_hangs_only_the_first_passes_wait_for_it(world: World) -> None
     ) == Reading("v1", FIELDS)
 
 
+def test_while_aws_refuses_all_no_pass_waits_for_another_secret(world: World) -> None:
+    throttled = SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, "AWS asks for fewer requests")
+    world.aws.error = throttled
+    assert world.read().error == throttled
+
+    # A new one asks in the background, is told later, and waits again once AWS serves.
+    world.aws.open.clear()
+    key, options = Key("shop", "another"), {"known_version": None, "demand": None}
+    assert world.schedule.reading(key, OTHER, interval_seconds=60, **options) == Reading()
+    world.aws.error = None
+    world.aws.open.set()
+    eventually(lambda: key in world.changed, what="it is told")
+
+
 def test_what_nobody_refers_to_is_asked_for_no_more(world: World) -> None:
     world.read()
     world.schedule.forget(BACKEND)

@@ -11,11 +11,12 @@ from tests.support import carts
 @pytest.fixture
 def own_server(ledger: Ledger) -> Iterator[DatabaseServer]:
     """A migrated PostgreSQL for one test to break; what it acknowledged survives its end."""
-    # Nine sessions for logins like ours. Many for the test: one that is being refused counts too.
+    # Seventeen sessions for logins like ours, as a pod wants. Many for the test: one that is being
+    # refused counts too.
     settings = {
         "synchronous_commit": "on",
         "full_page_writes": "on",
-        "max_connections": "24",
+        "max_connections": "32",
         "superuser_reserved_connections": "15",
         "max_wal_senders": "0",
         "autovacuum_worker_slots": "1",
