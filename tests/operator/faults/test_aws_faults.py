@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(size(short=180, full=900))
 _INTERVAL_SECONDS = 10.0
 # What healing may take beside what it takes in peace: less than any wait for AWS.
 _SLOWER_SECONDS = 1.0
+# What healing may take while some wait for AWS for the first time.
+_MOST_SECONDS = 8.0
 # The garbage collector looks for new kinds, and so for owners of ours, every 30 s.
 _COLLECTED_SECONDS = 75.0
 
@@ -205,7 +207,7 @@ def test_a_deletion_does_not_wait(stage: Stage, fault: Fault) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.THROTTLED])
 def test_many_that_wait_for_aws_slow_nobody(stage: Stage, fault: Fault) -> None:
-    count = size(short=16, full=100)
+    count = size(short=48, full=100)
     quiet = stage.median_to_heal()
     with stage.aws.failing(fault):
         for number in range(count):
@@ -217,8 +219,9 @@ def test_many_that_wait_for_aws_slow_nobody(stage: Stage, fault: Fault) -> None:
         f"{count} new ones while AWS is {fault.name}: healing another {quiet:.2f} s before,"
         f" {max(busy):.2f} s at most meanwhile"
     )
-    # A pass may wait two seconds for a first answer; after that nobody does.
-    assert max(busy) < quiet + 2.0 + _SLOWER_SECONDS
+    # A pass may wait two seconds for a first answer; after that nobody does. If all of them did,
+    # that would be twenty and more for four workers.
+    assert max(busy) < _MOST_SECONDS
 
 
 def _apply_another(cart: LiveCart, number: int) -> None:
