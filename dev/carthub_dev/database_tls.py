@@ -16,8 +16,8 @@ from carthub_dev.postgres import Installation
 
 HOST_NAME = "database.carthub.test"
 
-# What RDS sets for 2 GiB of memory, a db.t4g.small: bytes / 9,531,392. The operator warns by it.
-_MAX_CONNECTIONS = "225"
+# What RDS sets for 4 GiB of memory, a db.t4g.medium: bytes / 9,531,392. The operator warns by it.
+_MAX_CONNECTIONS = "450"
 _ACCESS = "hostssl all all all scram-sha-256\n"
 
 

@@ -108,8 +108,8 @@ def test_a_database_of_a_test_can_be_dropped(database: TlsDatabase) -> None:
     assert database.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]) == []
 
 
-def test_it_allows_as_many_connections_as_a_small_instance(database: TlsDatabase) -> None:
-    assert database.execute("SHOW max_connections") == [("225",)]
+def test_it_allows_as_many_connections_as_a_medium_instance(database: TlsDatabase) -> None:
+    assert database.execute("SHOW max_connections") == [("450",)]
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
