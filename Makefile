@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= 0
+WORKERS ?= 2
 DEV := $(BIN)/python -m carthub_dev
 # With extras: pip looks for a package with an extra by itself, and finds a newer one than is pinned.
 RESOLVE := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
@@ -53,11 +53,13 @@ down: $(READY) ## Remove everything that run or up started
 	@$(DEV) down
 
 # The nodes of the end-to-end tests take what the machine has of some things: nothing beside them.
-# 5 is "no tests", of one of the two.
+# 5 is "no tests", of one of the two. A process that crashes fails the run; one started in its place
+# would wait for ever for the others of its group.
 PYTEST := $(BIN)/python -m pytest
 .PHONY: test
-test: $(READY) ## All tests; WORKERS=2 runs those without nodes two at a time
-	@$(PYTEST) -m "not node" --numprocesses $(WORKERS) --dist loadgroup $(PYTEST_ARGS) || [ $$? -eq 5 ]
+test: $(READY) ## All tests; WORKERS=0 runs those without nodes one after the other
+	@$(PYTEST) -m "not node" --numprocesses $(WORKERS) --max-worker-restart 0 --dist loadgroup \
+	  $(PYTEST_ARGS) || [ $$? -eq 5 ]
 	@$(PYTEST) -m node $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 .PHONY: faults
