@@ -125,6 +125,7 @@ def test_the_standby_takes_over_from_one_that_was_killed(pair: Pair) -> None:
 
     leader.process.signal(signal.SIGKILL)
     seconds = pair.seconds_unserved()
+    leader.stop()
 
     _figure("SIGKILL", seconds, pair.writes(mark))
     assert seconds < FAILOVER_SECONDS
@@ -136,6 +137,8 @@ def test_the_standby_takes_over_at_once_from_one_that_is_stopped(pair: Pair) -> 
 
     leader.process.signal(signal.SIGTERM)
     seconds = pair.seconds_unserved()
+    # What is about to end still counts as running for the next test.
+    leader.stop()
 
     _figure("SIGTERM", seconds, pair.writes(mark))
     assert seconds < 5.0
