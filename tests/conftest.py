@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.fixtures import (
     aws_server,
+    container_runtime_tools,
     control_plane,
     control_plane_tools,
     database_server,
@@ -19,6 +20,7 @@ from tests.support.fixtures import (
 
 __all__ = [
     "aws_server",
+    "container_runtime_tools",
     "control_plane",
     "control_plane_tools",
     "database_server",
@@ -30,6 +32,7 @@ __all__ = [
 _CONTROL_PLANE = (("etcd", "etcd"), ("kubernetes", "kube-apiserver"))
 # Fixture -> the binaries it runs.
 _TOOLS = {
+    "container_runtime_tools": (("containerd", "ctr"),),
     "control_plane": _CONTROL_PLANE,
     "control_plane_tools": _CONTROL_PLANE,
     "load_generator": (("vegeta", "vegeta"),),

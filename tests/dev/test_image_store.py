@@ -52,6 +52,7 @@ def test_what_is_no_image_archive_is_named(tmp_path: Path) -> None:
         image_store.key([archive])
 
 
+@pytest.mark.usefixtures("container_runtime_tools")
 def test_nobody_listening_is_an_answer_and_no_exception(tmp_path: Path) -> None:
     done = image_store.ctr(tmp_path / "nobody.sock", "version", timeout_seconds=0.5)
     assert done.returncode != 0

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "aws_server",
+    "container_runtime_tools",
     "control_plane",
     "control_plane_tools",
     "database_server",
@@ -50,6 +51,11 @@ def ledger() -> Iterator[Ledger]:
 @pytest.fixture(scope="session")
 def control_plane_tools() -> None:
     """For tests that start a control plane of their own: its binaries are built before any test."""
+
+
+@pytest.fixture(scope="session")
+def container_runtime_tools() -> None:
+    """For tests that call containerd's own client: it is built before any test."""
 
 
 @pytest.fixture(scope="session")
