@@ -7,6 +7,8 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
+from app.db.sessions import Session
+from app.errors import LoginRefused
 from tests.support import carts
 from tests.support.carts import problem_of
 
@@ -111,3 +113,25 @@ def test_statement_that_breaks_every_connection_is_given_up(own_url: str) -> Non
             404,
             "order-not-found",
         )
+
+
+def test_few_lanes_try_to_log_in_on_behalf_of_all(
+    own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them kept the event loop so busy that answers came after their deadline."""
+    chosen = carts.settings_for(own_url, db_pool_size=16, housekeeping_seconds=0)
+    tries: list[Session] = []
+
+    def refused(session: Session) -> None:
+        tries.append(session)
+        raise LoginRefused("PostgreSQL does not answer: login refused")
+
+    monkeypatch.setattr(Session, "open", refused)
+    with carts.running_client(chosen) as client:
+        carts.wait_until(lambda: len(tries) >= 12)
+        # The first to fail, and the two that go on.
+        assert len(set(tries)) <= 3
+        monkeypatch.undo()
+        shopper = carts.new_shopper(client)
+        assert shopper.add().status_code == 201
+        carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_overflow") == 0)
