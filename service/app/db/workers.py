@@ -114,7 +114,7 @@ class Workers:
         """Open the lane's connection, however long it takes; False when the lane shall end."""
         failed_tries = 0
         while not self._is_stopping:
-            if self._may_try(lane) and self._is_opened(session):
+            if self._may_try(lane) and self._try_to_open(session):
                 return True
             lane.pause(outages.pause_seconds(failed_tries))
             failed_tries += 1
@@ -127,7 +127,7 @@ class Workers:
             self._scouts.add(lane)
         return lane in self._scouts
 
-    def _is_opened(self, session: Session) -> bool:
+    def _try_to_open(self, session: Session) -> bool:
         try:
             session.open()
         except DatabaseUnavailable as error:
