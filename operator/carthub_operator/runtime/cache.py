@@ -13,7 +13,7 @@ import threading
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,19 +110,18 @@ class ObjectCache:
 
     def replace(
         self, kind: Kind, listed: Iterable[Manifest], *, since: float, namespace: str | None
-    ) -> list[Key | None]:
-        """Take a complete listing that began at `since`; return whose the missed objects are.
+    ) -> Iterator[Key | None]:
+        """Take a complete listing that began at `since`; yield whose the missed objects are.
 
         Those are what the watch had not told. What was seen after the listing began is newer than
         the listing. None: all namespaces. The listed objects are let go of one by one: after a
         start all of them are news.
         """
-        missed: list[Key | None] = []
         found = set()
         for manifest in listed:
             found.add(_place(manifest))
             if self.put(manifest):
-                missed.append(owner_key(manifest))
+                yield owner_key(manifest)
         with self._lock:
             gone = [
                 place
@@ -132,10 +131,10 @@ class ObjectCache:
                 and place not in found
                 and entry.seen_at < since
             ]
+            vanished = [self._objects[place].live() for place in gone]
             for place in gone:
-                missed.append(owner_key(self._objects[place].live()))
                 self._remove(place)
-        return missed
+        yield from map(owner_key, vanished)
 
     def _owned(self, uid: str, is_wanted: Callable[[str], bool]) -> list[Manifest]:
         with self._lock:

@@ -3,11 +3,16 @@
 kopf makes no DELETED for what vanished while it was not watching, and a watch may stay silent for
 a minute before anybody notices. A resync also puts every CartService on the queue once. No pass is
 made before the first: a child that was not seen yet would be taken for missing.
+
+Kind by kind: a listing that fails is asked for again, those that were answered are not. A stream
+that began anew asks for its own kind alone.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
 from typing import Protocol
 
 import structlog
@@ -23,9 +28,12 @@ from carthub_operator.runtime.known_kinds import KnownKinds
 from carthub_operator.runtime.work_queue import Urgency, WorkQueue
 
 _log = structlog.get_logger()
+# After a round in which nothing was answered, and after one in which something was.
 _RETRY_SECONDS = 5.0
-# News that a healthy watch has not told yet when the listing comes.
-_GRACE_SECONDS = 2.0
+_GO_ON_SECONDS = 1.0
+# A healthy watch tells a deletion so late. Shorter than the gathering: what was seen before a
+# stream ended is then always older than the listing that its new beginning asks for.
+_GRACE_SECONDS = 0.5
 _GATHER_SECONDS = 1.0
 
 
@@ -65,9 +73,15 @@ class Resync:
         self._on_first = on_first
         self._on_missed = on_missed
         self._stopping = threading.Event()
-        # Set when it is asked for, and to end the waiting.
+        # Set when something is asked for, and to end the waiting.
         self._wanted = threading.Event()
+        self._asked: SimpleQueue[str] = SimpleQueue()
+        # By the path of the collection, as the streams know it.
+        self._left: dict[str, tuple[Kind, str | None]] = {}
+        self._is_whole = False
+        self._answered = 0
         self._thread = threading.Thread(target=self._run, name="resync", daemon=True)
+        self._due_at = 0.0
         self._done_at: float | None = None
         # What was logged last, to log it once.
         self._failure = ""
@@ -76,8 +90,9 @@ class Resync:
         """Begin."""
         self._thread.start()
 
-    def soon(self) -> None:
-        """Ask for one soon: a watch may have missed something."""
+    def soon(self, path: str) -> None:
+        """Ask for the listing of a collection soon: its watch may have missed something."""
+        self._asked.put(path)
         self._wanted.set()
 
     def stop(self, timeout_seconds: float) -> None:
@@ -96,52 +111,99 @@ class Resync:
         return self._done_at is not None
 
     def resync(self) -> None:
-        """List everything once; raises CarthubError."""
-        self._known_kinds.look()
-        keys = set(self._cache.keys())
-        for namespace in self._namespaces:
-            for kind in self._known_kinds.all():
-                keys |= self._resync_kind(kind, namespace)
-        for key in sorted(keys | set(self._cache.keys())):
-            self._queue.add(key, urgency=Urgency.ROUTINE)
-        self._done_at = time.monotonic()
+        """List everything once; raises CarthubError, after all that could be listed was."""
+        self._want_everything()
+        self._list()
 
-    def _resync_kind(self, kind: Kind, namespace: str | None) -> set[Key]:
-        """Take a listing of one kind; return whom it is news to."""
+    def _want_everything(self) -> None:
+        self._known_kinds.look()
+        self._left = self._collections()
+        self._is_whole = True
+        self._due_at = time.monotonic() + self._interval_seconds
+
+    def _collections(self) -> dict[str, tuple[Kind, str | None]]:
+        return {
+            kind.path(namespace=namespace): (kind, namespace)
+            for namespace in self._namespaces
+            for kind in self._known_kinds.all()
+        }
+
+    def _list(self) -> None:
+        """List what is left; raises the last failure once all the others are listed."""
+        missed: set[Key] = set()
+        failure: CarthubError | None = None
+        for path, (kind, namespace) in list(self._left.items()):
+            if self._stopping.is_set():
+                return
+            try:
+                # One by one: what a listing told before it failed is known, and told only once.
+                for owner in self._missed(kind, namespace):
+                    missed.add(owner)
+                del self._left[path]
+                self._answered += 1
+            except CarthubError as error:
+                failure = error
+        if self._is_whole and not self._left:
+            missed |= set(self._cache.keys())
+            self._is_whole = False
+            self._done_at = time.monotonic()
+        for key in sorted(missed):
+            self._queue.add(key, urgency=Urgency.ROUTINE)
+        if failure is not None:
+            raise failure
+
+    def _missed(self, kind: Kind, namespace: str | None) -> Iterator[Key]:
+        """Take a listing of one kind; yield whom it is news to."""
         since = time.monotonic() - _GRACE_SECONDS
         selector = None if kind is kinds.CART_SERVICE else names.LABEL_OWNER_UID
         listed = self._lister.objects(kind, namespace=namespace, selector=selector)
-        try:
-            missed = self._cache.replace(kind, listed, since=since, namespace=namespace)
-        except NotFound:
-            # Its definition is gone, and everything of it.
-            missed = self._cache.replace(kind, (), since=since, namespace=namespace)
-        if self.is_done_once():
-            for _ in missed:
+        for owner in self._cache.replace(
+            kind, _or_nothing(listed), since=since, namespace=namespace
+        ):
+            if self.is_done_once():
                 self._on_missed(kind)
-        return {owner for owner in missed if owner is not None}
+            if owner is not None:
+                yield owner
 
     def _run(self) -> None:
         wait_seconds = 0.0
         while not self._is_stopping_after(wait_seconds):
             is_first = not self.is_done_once()
-            wait_seconds = self._interval_seconds
+            answered = self._answered
             try:
-                self.resync()
+                self._want()
+                self._list()
             except CarthubError as error:
-                wait_seconds = min(_RETRY_SECONDS, self._interval_seconds)
+                wait_seconds = _GO_ON_SECONDS if self._answered > answered else _RETRY_SECONDS
                 if str(error) != self._failure:
                     _log.warning("resync-failed", error=str(error))
                 self._failure = str(error)
             else:
+                wait_seconds = self._due_at - time.monotonic()
                 self._failure = ""
             if is_first and self.is_done_once():
                 self._on_first()
 
+    def _want(self) -> None:
+        """Add what is due, and what was asked for."""
+        if time.monotonic() >= self._due_at:
+            self._want_everything()
+        known = self._collections()
+        while not self._asked.empty():
+            path = self._asked.get()
+            if path in known:
+                self._left[path] = known[path]
+
     def _is_stopping_after(self, wait_seconds: float) -> bool:
-        """Wait, shorter if one is asked for; return whether to stop."""
-        if self._wanted.wait(wait_seconds):
+        """Wait, shorter if something is asked for; return whether to stop."""
+        if self._wanted.wait(max(0.0, wait_seconds)):
             # All streams end together when the API server restarts.
             self._stopping.wait(_GATHER_SECONDS)
             self._wanted.clear()
         return self._stopping.is_set()
+
+
+def _or_nothing(listed: Iterator[Manifest]) -> Iterator[Manifest]:
+    # Its definition is gone, and everything of it.
+    with contextlib.suppress(NotFound):
+        yield from listed

@@ -15,14 +15,14 @@ _log = structlog.get_logger()
 class Streams:
     """What is known of the watch streams; safe to use from several threads.
 
-    `on_relisted` is called when a kind is listed again: its stream has ended, and what vanished
-    before the listing is told by nobody.
+    `on_relisted` is called with the path of what is listed again: its stream has ended, and what
+    vanished before the listing is told by nobody.
     """
 
     def __init__(
         self,
         *,
-        on_relisted: Callable[[], None],
+        on_relisted: Callable[[Path], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_relisted = on_relisted
@@ -61,7 +61,7 @@ class Streams:
             is_again = path in self._listed
             self._listed.add(path)
         if is_again:
-            self._on_relisted()
+            self._on_relisted(path)
 
     def count(self) -> int:
         """Return how many streams are open, or were until a moment ago."""

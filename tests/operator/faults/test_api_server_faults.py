@@ -27,8 +27,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(size(short=180, full=1800)
 
 # Far below the 300 s between two resyncs.
 _SOON_SECONDS = 60.0
-# A resync lists eleven kinds, and all of them must be answered.
-_FAULTY_SHARE = 0.1
+_FAULTY_SHARE = 0.3
 _FAULTS = {
     "409": Answer(409, "Conflict"),
     "410": Answer(410, "Expired"),

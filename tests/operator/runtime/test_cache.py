@@ -95,7 +95,7 @@ def test_a_listing_is_never_held_as_a_whole() -> None:
     cache, count = ObjectCache(), 500
     tracemalloc.start()
     try:
-        missed = cache.replace(kinds.DEPLOYMENT, _listed(count), since=0, namespace=None)
+        missed = list(cache.replace(kinds.DEPLOYMENT, _listed(count), since=0, namespace=None))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -132,12 +132,8 @@ def test_a_listing_removes_what_vanished_and_tells_what_was_missed() -> None:
     cache.put(_service(3, name="changes"))
     clock.seconds += 10
 
-    missed = cache.replace(
-        SERVICE,
-        [_service(1, name="stays"), _service(7, name="changes")],
-        since=clock.seconds,
-        namespace=None,
-    )
+    listed = [_service(1, name="stays"), _service(7, name="changes")]
+    missed = list(cache.replace(SERVICE, listed, since=clock.seconds, namespace=None))
 
     # The one that has changed, and the one that has vanished.
     assert missed == [Key("shop", "backend")] * 2
@@ -151,7 +147,7 @@ def test_a_listing_does_not_remove_what_was_made_while_it_was_under_way() -> Non
     clock.seconds += 1
     cache.put(_service(5))
 
-    assert cache.replace(SERVICE, [], since=since, namespace=None) == []
+    assert list(cache.replace(SERVICE, [], since=since, namespace=None)) == []
     assert _versions(cache) == ["5"]
 
 
@@ -161,7 +157,7 @@ def test_a_listing_of_one_namespace_leaves_the_others() -> None:
     cache.put(_service(5))
     clock.seconds += 10
 
-    assert cache.replace(SERVICE, [], since=clock.seconds, namespace="other") == []
+    assert list(cache.replace(SERVICE, [], since=clock.seconds, namespace="other")) == []
     assert _versions(cache) == ["5"]
 
 

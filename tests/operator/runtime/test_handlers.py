@@ -40,7 +40,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.cache, self.queue = ObjectCache(), WorkQueue()
-        streams = Streams(on_relisted=lambda: None)
+        streams = Streams(on_relisted=lambda _: None)
         registry = handlers.handlers(kinds.WATCHED, self.cache, self.queue, streams)
         found = registry._watching.get_all_handlers()  # noqa: SLF001 - kopf has no other way to ask
         self.by_id = {str(one.id): one for one in found}

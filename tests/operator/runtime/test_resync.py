@@ -23,6 +23,8 @@ class FakeLister:
         self.asked: list[tuple[str, str | None, str | None]] = []
         self.failures = 0
         self.missing: set[str] = set()
+        # Kinds that fail once each, after what they have has been told.
+        self.failing: set[str] = set()
 
     def objects(
         self, kind: Kind, *, namespace: str | None, selector: str | None = None
@@ -34,6 +36,9 @@ class FakeLister:
         if kind.name in self.missing:
             raise errors.NotFound("no such kind")
         yield from self.objects_.get(kind.name, [])
+        if kind.name in self.failing:
+            self.failing.remove(kind.name)
+            raise errors.ClusterUnavailable("it broke off")
 
 
 def _cart(name: str, version: int = 1) -> dict[str, Any]:
@@ -44,6 +49,24 @@ def _cart(name: str, version: int = 1) -> dict[str, Any]:
         "resourceVersion": str(version),
     }
     return {"apiVersion": "carthub.io/v1", "kind": "CartService", "metadata": metadata}
+
+
+def _job_of(owner: str) -> dict[str, Any]:
+    reference = {
+        "apiVersion": "carthub.io/v1",
+        "kind": "CartService",
+        "name": owner,
+        "uid": owner,
+        "controller": True,
+    }
+    metadata = {
+        "name": f"{owner}-migrate",
+        "namespace": "shop",
+        "resourceVersion": "7",
+        "labels": {"carthub.io/owner-uid": owner},
+        "ownerReferences": [reference],
+    }
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
 
 
 class World:
@@ -169,15 +192,59 @@ def test_a_definition_that_is_gone_takes_its_resources_along(world: World) -> No
     assert world.cache.keys() == []
 
 
-def test_one_that_is_asked_for_comes_before_its_time() -> None:
+def test_what_is_asked_for_is_listed_before_its_time_and_alone() -> None:
     world = World(interval_seconds=3600.0)
     world.resync.start()
     try:
         assert world.first.wait(10)
         before = len(world.lister.asked)
+        world.lister.objects_["Job"] = [_job_of("one")]
 
-        world.resync.soon()
+        world.resync.soon("/apis/batch/v1/jobs")
 
-        eventually(lambda: len(world.lister.asked) > before, what="another listing")
+        eventually(lambda: world.missed, what="another listing")
+        assert world.lister.asked[before:] == [("Job", None, "carthub.io/owner-uid")]
     finally:
         world.resync.stop(10)
+
+
+def test_a_listing_that_fails_keeps_no_other_from_being_taken(world: World) -> None:
+    world.lister.objects_["CartService"] = [_cart("one")]
+    world.resync.resync()
+    world.queued()
+    world.queue.done(Key("shop", "one"))
+    world.lister.objects_["Job"] = [_job_of("one")]
+    world.lister.failing = {"Deployment"}
+
+    with pytest.raises(errors.ClusterUnavailable, match="broke off"):
+        world.resync.resync()
+
+    assert world.missed == ["Job"]
+    assert world.queued() == [Key("shop", "one")]
+
+
+def test_what_a_listing_told_before_it_failed_is_not_lost(world: World) -> None:
+    world.resync.resync()
+    world.lister.objects_["CartService"] = [_cart("one")]
+    world.lister.failing = {"CartService"}
+
+    with pytest.raises(errors.ClusterUnavailable):
+        world.resync.resync()
+
+    assert world.queued() == [Key("shop", "one")]
+
+
+def test_only_what_failed_is_listed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carthub_operator.runtime.resync._GO_ON_SECONDS", 0.01)
+    world = World(interval_seconds=3600.0)
+    world.lister.failing = {"Deployment", "Job"}
+    world.resync.start()
+    try:
+        assert world.first.wait(10)
+    finally:
+        world.resync.stop(10)
+
+    names = [name for name, _, _ in world.lister.asked]
+    assert set(names[len(kinds.WATCHED) :]) == {"Deployment", "Job"}
+    assert len(names) == len(kinds.WATCHED) + 2
+    assert len(set(names)) == len(kinds.WATCHED)
