@@ -64,6 +64,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_seconds = guard.settings.http_header_timeout_seconds
         self._body_seconds = guard.settings.http_body_timeout_seconds
         self._most_body_bytes = guard.settings.http_max_body_bytes
+        # With what stands around chunks. One of six bytes doubles it; who sends smaller ones?
+        self._most_raw_body_bytes = 2 * self._most_body_bytes + self._most_head_bytes
+        self._send_seconds = guard.settings.http_send_timeout_seconds
         self._awaited = _NOTHING
         self._ends_at = _NEVER
         self._is_ending = False
@@ -75,7 +78,11 @@ class GuardedProtocol(HttpToolsProtocol):
         # Of the head that is coming: at most so many bytes, some of them perhaps an earlier body's.
         self._head_bytes = 0
         self._head_bytes_of_others = 0
-        self._body_bytes = 0
+        self._body_bytes = self._raw_body_bytes = self._trailer_bytes = 0
+        # Of a request that asks for another protocol: the parser leaves its body to us.
+        self._unparsed_body_bytes = 0
+        # What the client had not taken yet, and since when it was so much.
+        self._unsent_bytes, self._unsent_since = 0, _NEVER
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin, or turn the client away."""
@@ -101,17 +108,39 @@ class GuardedProtocol(HttpToolsProtocol):
             self._await_head(self._now)
         if self._awaited == _HEAD:
             self._head_bytes += self._chunk_bytes
+        else:
+            self._raw_body_bytes += self._chunk_bytes
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # To no other protocol: the request is answered as if it had not asked.
-            pass
+            self._feed(data)
         except httptools.HttpParserError:
             if not self._is_ending:
                 self._cut(400, "malformed-request", "this is no HTTP/1.1 request")
         else:
             if self._awaited == _HEAD:
                 self._check_head(self._head_bytes - self._head_bytes_of_others)
+            elif self._awaited == _BODY and self._raw_body_bytes > self._most_raw_body_bytes:
+                self._check_body(self._raw_body_bytes)
+
+    def _feed(self, data: bytes) -> None:
+        while data:
+            if self._unparsed_body_bytes:
+                data = self._take_unparsed(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as asked:
+                # To no other protocol: the request is answered as if it had not asked.
+                data = data[asked.args[0] :]
+            else:
+                return
+
+    def _take_unparsed(self, data: bytes) -> bytes:
+        """Take what there is of a body that the parser skips; return what is behind it."""
+        body, rest = data[: self._unparsed_body_bytes], data[self._unparsed_body_bytes :]
+        self._unparsed_body_bytes -= len(body)
+        self.on_body(body)
+        if not self._unparsed_body_bytes:
+            self.on_message_complete()
+        return rest
 
     def on_message_begin(self) -> None:
         """Begin a request, perhaps behind another one in the same data."""
@@ -121,15 +150,37 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes = self._head_bytes_of_others = self._chunk_bytes
         self._has_begun = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; those behind a chunked body are counted, and otherwise ignored.
+
+        They may not stand for any that belongs in the head (RFC 9110, 6.5.1).
+        """
+        if not self._is_head_complete:
+            super().on_header(name, value)
+            return
+        self._trailer_bytes += len(name) + len(value) + 4
+        self._check_head(self._trailer_bytes)
+        if self._is_ending:
+            raise _Cut
+
     def on_headers_complete(self) -> None:
         """Hand the request on, unless it is too large already."""
         self._is_head_complete = True
         if self._head_bytes > self._most_head_bytes:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             self._check_head(size)
+        length, is_chunked = 0, False
         for name, value in self.headers:
             if name == b"content-length":
-                self._check_body(int(value))
+                length = int(value)
+                self._check_body(length)
+            elif name == b"transfer-encoding":
+                is_chunked = True
+        if self.parser.should_upgrade():
+            self._unparsed_body_bytes = length
+            if is_chunked:
+                detail = "a request that asks for another protocol must say its Content-Length"
+                self._cut(400, "malformed-request", detail)
         if len(self.pipeline) >= _MOST_PIPELINED:
             self._end()
         if self._is_ending:
@@ -137,7 +188,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.silent_since, self.has_spoken = _NEVER, True
         self._awaited = _BODY
         self._ends_at = self._now + self._body_seconds
-        self._body_bytes = 0
+        self._body_bytes = self._raw_body_bytes = self._trailer_bytes = 0
         super().on_headers_complete()
         if self.cycle.scope["method"] != "HEAD":
             self.cycle.transport = OneWrite(self.cycle.transport)  # type: ignore[assignment] # all it uses
@@ -152,6 +203,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for nothing more."""
+        if self._unparsed_body_bytes:
+            return
         self._awaited, self._ends_at = _NOTHING, _NEVER
         super().on_message_complete()
         if self.cycle.response_complete:
@@ -179,6 +232,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """End the connection when something is due."""
         if self.transport.is_closing() and not self._is_ending:
             self._is_ending, self._ends_at = True, now + _FLUSH_SECONDS
+        self._check_reader(now)
         if now < self._ends_at:
             return
         if self._is_ending:
@@ -192,6 +246,19 @@ class GuardedProtocol(HttpToolsProtocol):
         else:
             part = "head" if self._awaited == _HEAD else "body"
             self._cut(408, "receive-timeout", f"the request's {part} did not come in time")
+
+    def _check_reader(self, now: float) -> None:
+        """End the connection of a client that takes nothing of its answer."""
+        if not self.flow.write_paused:
+            self._unsent_since = _NEVER
+            return
+        unsent = self.transport.get_write_buffer_size()
+        if self._unsent_since == _NEVER or unsent < self._unsent_bytes:
+            self._unsent_bytes, self._unsent_since = unsent, now
+        elif now - self._unsent_since > self._send_seconds:
+            self._guard.metrics().connections_stalled.inc()
+            self._end()
+            self.transport.abort()
 
     def make_room(self) -> None:
         """End the connection for another one."""

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.cart import rules
 from app.errors import InvalidSettings
 from app.urls import parse_url
 
@@ -97,6 +98,11 @@ class Settings(BaseSettings):
     http_body_timeout_seconds: float = Field(
         default=5.0, gt=0, description="How long a request's body may take to come, else 408"
     )
+    http_send_timeout_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="How long a client may take nothing of an answer that waits for it",
+    )
     http_keep_alive_seconds: int = Field(
         default=75, ge=1, description="How long a connection may rest; longer than the balancer's"
     )
@@ -133,6 +139,11 @@ class Settings(BaseSettings):
     @classmethod
     def _in_capitals(cls, level: object) -> object:
         return level.upper() if isinstance(level, str) else level
+
+    @field_validator("cart_currency")
+    @classmethod
+    def _is_supported(cls, code: str | None) -> str | None:
+        return code and rules.checked_currency(code)
 
     @field_validator("database_url")
     @classmethod

@@ -69,6 +69,11 @@ class Metrics:
             "Silent connections that had to make room for new ones",
             registry=self.registry,
         )
+        self.connections_stalled = Counter(
+            "carthub_http_connections_stalled",
+            "Connections ended because their clients took nothing of an answer",
+            registry=self.registry,
+        )
         self.key_fetches = Counter(
             "carthub_auth_key_fetches",
             "Times that the issuer's keys were asked for",

@@ -88,7 +88,7 @@ def test_a_changed_price_and_name_are_taken_over_with_a_warning(shopper: Shopper
     ("items", "pointer"),
     [
         ([_new("a"), _line("b", 1)], "#/items/1/unit_price"),
-        ([_line("a", 1, unit_price="1")], "#/currency"),
+        ([_line("a", 1, unit_price="1")], "#/items/0/currency"),
         ([_new("a"), _new("b", currency="USD")], "#/items/1/currency"),
         ([_new("a"), _new("b", unit_price="1.001")], "#/items/1/unit_price"),
         ([_new("a"), _new("b", 1000)], "#/items/1/quantity"),
@@ -154,6 +154,15 @@ def test_a_default_currency_is_enough(migrated_url: str) -> None:
         cart = _put(carts.new_shopper(client), _line("tea", 1, unit_price="300")).json()
 
     assert (cart["currency"], cart["total"]) == ("JPY", "300")
+
+
+def test_a_default_currency_gives_way_to_the_carts_own(migrated_url: str) -> None:
+    with carts.running_client(carts.settings_for(migrated_url, cart_currency="JPY")) as client:
+        shopper = carts.new_shopper(client)
+        shopper.add("mug", currency="USD")
+        assert _put(shopper, _line("tea", 1, unit_price="1.50")).json()["currency"] == "USD"
+        problem_of(_put(shopper, _new("tea", currency="JPY")), 409, "currency-mismatch")
+        assert _put(shopper, _line("tea", 0)).status_code == 200
 
 
 def test_the_document_says_so(client: TestClient) -> None:

@@ -344,6 +344,25 @@ def test_default_currency_of_the_setting_is_used(migrated_url: str) -> None:
         assert shopper.add(currency=None).json()["currency"] == "CHF"
 
 
+def test_default_currency_gives_way_to_the_carts_own(migrated_url: str) -> None:
+    with carts.running_client(carts.settings_for(migrated_url, cart_currency="JPY")) as client:
+        shopper = carts.new_shopper(client)
+        shopper.add("mug", currency="USD", unit_price="2.50")
+        cart = shopper.add("tea", currency=None, unit_price="1.50").json()
+        assert (cart["currency"], cart["total"]) == ("USD", "4.00")
+        problem_of(shopper.add("tea", currency="JPY", unit_price="2"), 409, "currency-mismatch")
+
+
+def test_price_too_fine_for_a_new_cart_is_refused_and_opens_none(
+    migrated_url: str, shopper: Shopper
+) -> None:
+    problem = problem_of(shopper.add(currency="JPY", unit_price="1.5"), 422, "validation-failed")
+    (error,) = problem["errors"]
+    assert error["detail"] == "must have at most 0 decimals, which is what JPY has"
+    found = carts.run_sql(migrated_url, "SELECT customer_id FROM carts")
+    assert (shopper.customer_id,) not in found
+
+
 def test_every_request_is_one_statement(own_url: str) -> None:
     chosen = carts.settings_for(own_url, db_pool_size=1)
     with statements.noted() as sent, carts.running_client(chosen) as client:

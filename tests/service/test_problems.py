@@ -54,6 +54,17 @@ def test_json_of_another_shape_is_not_valid(client: TestClient, body: bytes) -> 
     problem_of(answer, 422, "validation-failed")
 
 
+@pytest.mark.parametrize("price", ["1e99999999999999999999", "-1e99999999999999999999"])
+def test_number_beyond_all_numbers_is_not_valid(client: TestClient, price: str) -> None:
+    body = f'{{"customer_id": "a", "product_id": "b", "quantity": 1, "unit_price": {price}}}'
+    problem = problem_of(
+        client.post(ITEMS, content=body, headers={"content-type": "application/json"}),
+        422,
+        "validation-failed",
+    )
+    assert [error["pointer"] for error in problem["errors"]] == ["#/unit_price"]
+
+
 @pytest.mark.parametrize("given", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_other_media_types_are_refused(client: TestClient, given: str) -> None:
     answer = client.post(ITEMS, content=b"{}", headers={"content-type": given})

@@ -1,5 +1,6 @@
 import itertools
 import re
+import socket
 import time
 from collections.abc import Iterator
 
@@ -27,6 +28,7 @@ def server() -> Iterator[Server]:
         "http_max_body_bytes": _BODY_BYTES,
         "http_header_timeout_seconds": _SECONDS,
         "http_body_timeout_seconds": _SECONDS,
+        "http_send_timeout_seconds": _SECONDS,
         "http_keep_alive_seconds": 1,
         "http_max_connections": 30,
     }
@@ -38,6 +40,12 @@ def _padded(size: int) -> bytes:
     """Return a request whose line and headers have so many bytes, the empty line left out."""
     start = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nPad: "
     return start + b"x" * (size - len(start) - 2) + b"\r\n\r\n"
+
+
+def _metric(server: Server, name: str) -> float:
+    answer = server.talk(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    (value,) = re.findall(rf"^{name} (\S+)$", answer.raw.decode(), re.MULTILINE)
+    return float(value)
 
 
 def _chunks(*, forever: bytes) -> Iterator[bytes]:
@@ -183,6 +191,83 @@ def test_empty_line_behind_a_request_does_no_harm(server: Server) -> None:
 def test_upgrade_to_another_protocol_is_not_taken(server: Server) -> None:
     headers = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     assert server.talk(GET[:-2] + headers).statuses == [200]
+
+
+# As Java's HttpClient asks by default.
+_H2C = _POST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
+
+
+@pytest.mark.parametrize("cut_at", [0, 1, 2])
+def test_body_of_a_request_that_asks_for_another_protocol_is_taken(
+    server: Server, cut_at: int
+) -> None:
+    head, body = _H2C + b"Content-Length: 2\r\n\r\n", b"{}" + GET
+    answer = server.talk(head + body[:cut_at], body[cut_at:], pause_seconds=0.1)
+    assert answer.statuses == [422, 200]
+
+
+def test_body_of_a_request_that_asks_for_another_protocol_is_no_request(server: Server) -> None:
+    head = _H2C + b"Content-Length: %d\r\n\r\n" % len(GET)
+    assert server.talk(head, GET, pause_seconds=0.1).statuses == [400]
+
+
+def test_chunks_of_a_request_that_asks_for_another_protocol_are_refused(server: Server) -> None:
+    answer = server.talk(_H2C + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+    problem = answer.problem(400, "malformed-request")
+    assert "Content-Length" in problem["detail"]
+    assert answer.statuses == [400]
+
+
+_CHUNKED = _POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_trailers_are_no_headers(server: Server) -> None:
+    own = "0af7651916cd43dd8448eb211c80319c"
+    head = _CHUNKED.replace(
+        b"\r\n\r\n", f"\r\ntraceparent: 00-{own}-b7ad6b7169203331-01\r\n\r\n".encode()
+    )
+    trailer = f"traceparent: 00-{_TRACE}-00f067aa0ba902b7-01\r\n\r\n".encode()
+    answer = server.talk(head + b"2\r\n{}\r\n", b"0\r\n" + trailer)
+    assert answer.problem(422, "validation-failed")["trace_id"] == own
+
+
+@pytest.mark.parametrize(
+    ("endless", "status", "code"),
+    [
+        (b"0\r\n" + b"x: y\r\n" * 100, 431, "headers-too-large"),
+        (b"0\r\nx: " + b"y" * 500, 413, "body-too-large"),
+        (b"1;" + b"x" * 500, 413, "body-too-large"),
+    ],
+    ids=["trailers", "one trailer", "chunk extension"],
+)
+def test_what_stands_around_chunks_without_end_is_refused(
+    server: Server, endless: bytes, status: int, code: str
+) -> None:
+    parts = itertools.chain([_CHUNKED, endless], itertools.repeat(endless[-498:], 10_000))
+    server.talk(*parts).problem(status, code)
+
+
+def test_client_that_does_not_read_its_answers_is_cut(server: Server) -> None:
+    asked = b"GET /docs/assets/redoc.standalone.js HTTP/1.1\r\nHost: x\r\n\r\n" * 8
+    with server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(asked)
+        carts.wait_until(lambda: _metric(server, "carthub_http_connections_stalled_total") == 1)
+
+
+def test_client_that_reads_slowly_gets_its_answer(server: Server) -> None:
+    with server.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(
+            b"GET /docs/assets/redoc.standalone.js HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        received, began_at = 0, time.monotonic()
+        while part := connection.recv(32_768):
+            received += len(part)
+            # A pace, and longer in all than a client may take nothing.
+            time.sleep(0.03)
+    assert time.monotonic() - began_at > 2 * _SECONDS
+    assert received > 500_000
 
 
 def test_busy_connections_turn_new_ones_away(server: Server) -> None:

@@ -1,7 +1,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from app.api.rate_limits import RateLimiter
+from app.api.rate_limits import RateLimiter, network
 from app.errors import RateLimited
 from tests.support import carts, raw_http
 from tests.support.carts import problem_of
@@ -33,6 +33,14 @@ def test_share_of_a_period_may_be_used_at_once_and_not_more(rate: str) -> None:
     limiter = RateLimiter(rate, clock)
     assert _taken(limiter, "a", count + 1) == count
     assert _taken(limiter, "b", count + 1) == count
+
+
+def test_who_shares_one_rate() -> None:
+    mapped = network("::ffff:10.0.0.1")
+    assert mapped == network("10.0.0.1") != network("::ffff:10.0.0.2")
+    assert network("2001:db8::1") == network("2001:db8::ffff%eth0") != network("2001:db8:0:1::1")
+    # What a trusted proxy passes on need not be an address.
+    assert network("a:b") == "a:b"
 
 
 def test_share_comes_back_evenly() -> None:

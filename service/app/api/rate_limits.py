@@ -53,11 +53,19 @@ def key_of(request: Request, caller: Caller) -> str | None:
     if request.app.state.service.verifier is not None:
         # Services are the shop's own; they speak for all of its customers.
         return None if caller.is_service else f"sub:{caller.subject}"
-    return _network(request.client.host if request.client else "")
+    return network(request.client.host if request.client else "")
 
 
-def _network(address: str) -> str:
-    if ":" not in address:
+def network(address: str) -> str:
+    """Return what stands for all addresses that one client may have."""
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        # What a trusted proxy says need not be one.
         return address
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
     # Whoever has one address of IPv6 has all of its /64.
-    return str(ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False))
+    return str(ipaddress.ip_network(f"{ip}/64", strict=False))

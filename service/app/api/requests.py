@@ -2,7 +2,7 @@
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from fastapi import Request
@@ -32,12 +32,22 @@ async def json_body(request: Request) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value of a JSON text, numbers with a point or exponent as Decimal."""
+    """Return the value of a JSON text, numbers with a point or exponent as Decimal.
+
+    One beyond what a Decimal can hold is infinite, which no rule of ours takes.
+    """
     try:
-        return json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(body.decode(), parse_float=_decimal, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         # Every detail of it would quote the body.
         raise BadRequest(400, "malformed-json", "the body is not a JSON text") from error
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("-Infinity" if text.startswith("-") else "Infinity")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -32,8 +32,9 @@ def _item_not_found(*_: object) -> Refusal:
     return NotFound("item-not-found", "the cart has no such product")
 
 
-def _currency_needed(*_: object) -> Refusal:
-    return Invalid("#/currency", "is needed for the first line of a cart")
+def _currency_needed(answer: Answer, *_: object) -> Refusal:
+    pointer = _pointer(answer.facts, "currency")
+    return Invalid(pointer, "is needed for the first line of a cart")
 
 
 def _price_needed(answer: Answer, *_: object) -> Refusal:

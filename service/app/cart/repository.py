@@ -30,14 +30,14 @@ READ = Statement(
 )
 ADD = _function(
     "cart_add_item_v1",
-    *("text", "text", "text", "numeric", "integer", "text", "integer", "integer"),
-    *("integer", "integer", "interval", "text[]"),
+    *("text", "text", "text", "numeric", "integer", "text", "integer", "boolean"),
+    *("integer", "integer", "integer", "interval", "text[]"),
 )
 SET = _function("cart_set_quantity_v1", "text", "text", "integer", "interval", "text[]")
 REMOVE = _function("cart_remove_item_v1", "text", "text", "interval", "text[]")
 SET_ITEMS = _function(
     "cart_set_items_v1",
-    *("text", "jsonb", "text", "integer", "integer", "interval", "text[]"),
+    *("text", "jsonb", "text", "integer", "boolean", "integer", "interval", "text[]"),
 )
 MERGE = _function(
     "cart_merge_v1", "text", "text", "text", "integer", "integer", "interval", "text[]"
@@ -76,6 +76,15 @@ ORDER = Statement(
 
 
 @dataclass(frozen=True)
+class Currency:
+    """A currency, and the decimals of its amounts; a default gives way to the cart's own."""
+
+    code: str
+    decimals: int
+    is_default: bool
+
+
+@dataclass(frozen=True)
 class Line:
     """What an add brings: a product, its price, and how many; None: not said."""
 
@@ -83,17 +92,8 @@ class Line:
     name: str | None
     unit_price: Decimal
     price_decimals: int
-    currency: str | None
-    currency_decimals: int | None
+    currency: Currency | None
     quantity: int
-
-
-@dataclass(frozen=True)
-class Currency:
-    """A currency, and the decimals of its amounts."""
-
-    code: str
-    decimals: int
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,7 @@ class CartRepository:
             line.name,
             line.unit_price,
             line.price_decimals,
-            line.currency,
-            line.currency_decimals,
+            *_currency(line.currency),
             line.quantity,
             max_quantity,
             max_lines,
@@ -204,7 +203,7 @@ class CartRepository:
             SET_ITEMS,
             customer_id,
             json.dumps([_record(index, line) for index, line in enumerate(lines)]),
-            *((currency.code, currency.decimals) if currency else (None, None)),
+            *_currency(currency),
             max_lines,
             ttl,
             _array(tags),
@@ -271,3 +270,7 @@ def _record(index: int, line: SetLine) -> dict[str, object]:
 def _array(tags: Sequence[str] | None) -> list[str] | None:
     # psycopg2 makes an array of a list only.
     return None if tags is None else list(tags)
+
+
+def _currency(found: Currency | None) -> tuple[str | None, int | None, bool]:
+    return (found.code, found.decimals, found.is_default) if found else (None, None, False)

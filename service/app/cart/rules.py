@@ -120,14 +120,6 @@ def checked_currency(code: str) -> str:
     return code
 
 
-def price_fits(amount: Decimal, currency: str, decimals: int) -> None:
-    """Refuse a price with more decimals than the currency has."""
-    if decimals_in(amount) > decimals:
-        raise Invalid(
-            "#/unit_price", f"must have at most {decimals} decimals, which is what {currency} has"
-        )
-
-
 def checked_quantity(quantity: int, max_quantity: int) -> int:
     """Refuse a quantity that no line may have."""
     if not 1 <= quantity <= max_quantity:

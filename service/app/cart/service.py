@@ -113,7 +113,7 @@ class CartService:
                 ttl=self._limits.ttl,
                 tags=tags,
             )
-        changed = self._cart(answer, line.currency)
+        changed = self._cart(answer, new.currency)
         if not answer.facts:
             return changed
         warning = _price_changed(new.product_id, answer.facts["old_price"])
@@ -210,29 +210,28 @@ class CartService:
         return OrdersPage([document for document, _ in shown], following)
 
     def _line(self, new: NewLine) -> Line:
-        currency = new.currency or self._limits.default_currency
-        decimals = None if currency is None else currencies.decimals_of(currency)
-        if currency is not None and decimals is not None:
-            rules.price_fits(new.unit_price, currency, decimals)
         return Line(
             product_id=new.product_id,
             name=new.name,
             unit_price=new.unit_price,
             price_decimals=rules.decimals_in(new.unit_price),
-            currency=currency,
-            currency_decimals=decimals,
+            currency=self._currency(new.currency),
             quantity=new.quantity,
         )
 
     def _one_currency(self, lines: Sequence[LineChange]) -> Currency | None:
-        found = self._limits.default_currency
         named = [(index, line.currency) for index, line in enumerate(lines) if line.currency]
         for index, code in named:
             if code != named[0][1]:
                 raise Invalid(f"#/items/{index}/currency", "must be the one of all other lines")
-            found = code
-        decimals = None if found is None else currencies.decimals_of(found)
-        return None if found is None or decimals is None else Currency(found, decimals)
+        return self._currency(named[0][1] if named else None)
+
+    def _currency(self, named: str | None) -> Currency | None:
+        code = named or self._limits.default_currency
+        decimals = None if code is None else currencies.decimals_of(code)
+        if code is None or decimals is None:
+            return None
+        return Currency(code, decimals, is_default=named is None)
 
     def _set_line(self, index: int, line: LineChange) -> SetLine:
         if line.quantity > self._limits.max_quantity:

@@ -6,6 +6,7 @@ do, the more goes together, at the same cost for all.
 """
 
 import asyncio
+import contextvars
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -31,10 +32,13 @@ class Batches(Generic[K, V]):
         self._waiting: list[tuple[K, asyncio.Future[V]]] = []
         self._running: set[asyncio.Task[None]] = set()
         self._next: asyncio.Handle | None = None
+        # The youngest one's: it has the most time left, and its trace is the one to be told.
+        self._context = contextvars.copy_context()
 
     async def one(self, key: K) -> V:
         """Return the answer for a key, or raise what asking for it alone would raise."""
         loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
         if not self._waiting and self._running:
             self._next = loop.call_later(_PATIENCE_SECONDS, self._send)
         elif not self._waiting:
@@ -48,7 +52,9 @@ class Batches(Generic[K, V]):
             self._next.cancel()
         waiting, self._waiting = self._waiting, []
         for start in range(0, len(waiting), _MOST_KEYS):
-            task = asyncio.create_task(self._answered(waiting[start : start + _MOST_KEYS]))
+            batch = waiting[start : start + _MOST_KEYS]
+            # Not in the context of here, which is that of a batch before.
+            task = asyncio.create_task(self._answered(batch), context=self._context)
             self._running.add(task)
             task.add_done_callback(self._ended)
 

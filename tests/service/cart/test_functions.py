@@ -14,7 +14,10 @@ def test_reading_carts_is_planned_with_the_statement_around_it(migrated_url: str
 def test_a_change_of_a_cart_costs_no_index_an_entry(own_url: str) -> None:
     """What changes stays on its page (HOT), or each add would write every index of the cart."""
     # A quantity that depends on n: it is called for each.
-    add = "cart_add_item_v1('c-1', 'mug', NULL, 1, 0, 'EUR', 2, 1 + n * 0, 99, 9, '30 days', NULL)"
+    add = (
+        "cart_add_item_v1('c-1', 'mug', NULL, 1, 0, 'EUR', 2, false,"
+        " 1 + n * 0, 99, 9, '30 days', NULL)"
+    )
     (found,) = carts.run_sql(
         own_url,
         f"WITH done AS (SELECT count(*) FROM generate_series(1, 20) AS n, LATERAL {add})"  # noqa: S608 - of the test

@@ -1,13 +1,18 @@
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from starlette.testclient import TestClient
 
+from app import deadlines
 from app.api.dependencies import Service
 from app.db.batches import Batches
 from app.errors import DatabaseUnavailable
 from tests.support import carts, statements
+
+if TYPE_CHECKING:
+    from app.db.workers import Workers
 
 
 def _service(client: TestClient) -> Service:
@@ -146,3 +151,46 @@ def test_error_of_the_use_case_reaches_the_request(migrated_url: str, *, is_one:
         assert client.portal is not None
         errors = client.portal.call(read)
     assert [str(error) for error in errors] == (["a"] if is_one else ["a", "b"])
+
+
+class _Lanes:
+    """In the workers' place: notes the deadline of each batch, and lets the first one wait."""
+
+    def __init__(self) -> None:
+        self.ends_at: list[float] = []
+        self.begun, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def run(self, job: Callable[[], object], *, is_repeatable: bool) -> object:
+        assert is_repeatable
+        self.ends_at.append(deadlines.ends_at(0))
+        self.begun.set()
+        await self.gate.wait()
+        return job()
+
+
+def test_a_batch_has_the_deadline_of_those_who_wait_for_it() -> None:
+    async def deadlines_of_batches() -> tuple[list[float], list[float]]:
+        lanes = _Lanes()
+        batches: Batches[str, str] = Batches(
+            cast("Workers", lanes), lambda keys: {key: key for key in keys}
+        )
+        running = deadlines.Deadlines(10)
+
+        async def ask(key: str) -> float:
+            task = running.begin()
+            await batches.one(key)
+            assert not running.end(task)
+            return deadlines.ends_at(0)
+
+        first = asyncio.create_task(ask("first"))
+        await lanes.begun.wait()
+        # It comes while the first is being answered, and is sent when that one ends.
+        second = asyncio.create_task(ask("second"))
+        await asyncio.sleep(0)
+        lanes.gate.set()
+        own = [await first, await second]
+        running.close()
+        return lanes.ends_at, own
+
+    of_batches, own = asyncio.run(deadlines_of_batches())
+    assert of_batches == own

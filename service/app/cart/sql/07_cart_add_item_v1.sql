@@ -1,6 +1,7 @@
 -- Add pieces of a product, in one round trip. The cart row is locked first, so that adds to one
 -- cart follow each other; nothing is written before the last refusal.
--- p_currency NULL: the cart's own. p_price_decimals: how many the price has, checked against it.
+-- p_currency NULL: the cart's own; a default gives way to it. p_price_decimals: how many the price
+-- has, checked against the currency's.
 CREATE FUNCTION cart_add_item_v1(
     p_customer_id text,
     p_product_id text,
@@ -9,6 +10,7 @@ CREATE FUNCTION cart_add_item_v1(
     p_price_decimals integer,
     p_currency text,
     p_currency_decimals integer,
+    p_is_default_currency boolean,
     p_quantity integer,
     p_max_quantity integer,
     p_max_lines integer,
@@ -27,10 +29,19 @@ BEGIN
         IF v_answer.outcome IS NOT NULL THEN
             RETURN v_answer;
         END IF;
-        EXIT WHEN v_cart.id IS NOT NULL;
-        IF p_currency IS NULL THEN
+        IF v_cart.currency IS NULL AND p_currency IS NULL THEN
             RETURN ('currency-needed', NULL, NULL, NULL)::cart_answer_v1;
+        ELSIF v_cart.currency <> p_currency AND NOT p_is_default_currency THEN
+            RETURN (
+                'currency-mismatch', NULL, NULL, json_build_object('currency', v_cart.currency)
+            )::cart_answer_v1;
+        ELSIF p_price_decimals > coalesce(v_cart.currency_decimals, p_currency_decimals) THEN
+            RETURN ('price-decimals', NULL, NULL, json_build_object(
+                'currency', coalesce(v_cart.currency, p_currency),
+                'decimals', coalesce(v_cart.currency_decimals, p_currency_decimals)
+            ))::cart_answer_v1;
         END IF;
+        EXIT WHEN v_cart.id IS NOT NULL;
         INSERT INTO carts (id, customer_id, status, version, created_at, updated_at, expires_at)
         VALUES (
             gen_random_uuid(), p_customer_id, 'active', 0,
@@ -41,19 +52,6 @@ BEGIN
         -- Another transaction made it meanwhile: lock that one.
         EXIT WHEN v_cart.id IS NOT NULL;
     END LOOP;
-
-    IF v_cart.currency IS NULL AND p_currency IS NULL THEN
-        RETURN ('currency-needed', NULL, NULL, NULL)::cart_answer_v1;
-    ELSIF v_cart.currency <> p_currency THEN
-        RETURN (
-            'currency-mismatch', NULL, NULL, json_build_object('currency', v_cart.currency)
-        )::cart_answer_v1;
-    ELSIF p_price_decimals > coalesce(v_cart.currency_decimals, p_currency_decimals) THEN
-        RETURN (
-            'price-decimals', NULL, NULL,
-            json_build_object('currency', v_cart.currency, 'decimals', v_cart.currency_decimals)
-        )::cart_answer_v1;
-    END IF;
 
     SELECT * INTO v_line FROM cart_items
     WHERE cart_id = v_cart.id AND product_id = p_product_id;

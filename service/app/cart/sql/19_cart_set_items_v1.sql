@@ -1,12 +1,14 @@
 -- Set several lines, in one round trip: all of them or none, and one version for all.
 -- p_lines: [{index, product_id, quantity, name, unit_price, price_decimals}], each product once;
 -- quantity 0 removes, a name or price left out stays as it is, and so does a line not named.
+-- p_currency NULL: the cart's own; a default gives way to it.
 -- The facts of a refusal name the index of its line, those of a success the prices before.
 CREATE FUNCTION cart_set_items_v1(
     p_customer_id text,
     p_lines jsonb,
     p_currency text,
     p_currency_decimals integer,
+    p_is_default_currency boolean,
     p_max_lines integer,
     p_ttl interval,
     p_tags text []
@@ -32,7 +34,7 @@ BEGIN
                 WHERE l.quantity > 0 AND l.unit_price IS NULL AND i.cart_id IS NULL
             ) AS without_price,
             min(l.index) FILTER (WHERE l.price_decimals > v_decimals) AS too_fine,
-            count(*) FILTER (WHERE l.quantity > 0) AS stay,
+            min(l.index) FILTER (WHERE l.quantity > 0) AS first_that_stays,
             count(*) FILTER (WHERE l.quantity > 0 AND i.cart_id IS NULL)
             - count(*) FILTER (WHERE l.quantity = 0 AND i.cart_id IS NOT NULL) AS more,
             coalesce(bool_or(
@@ -55,7 +57,7 @@ BEGIN
         )
         LEFT JOIN cart_items AS i ON i.cart_id = v_cart.id AND i.product_id = l.product_id;
 
-        IF v_cart.currency <> p_currency THEN
+        IF v_cart.currency <> p_currency AND NOT p_is_default_currency THEN
             RETURN (
                 'currency-mismatch', NULL, NULL, json_build_object('currency', v_cart.currency)
             )::cart_answer_v1;
@@ -63,8 +65,10 @@ BEGIN
             RETURN (
                 'price-needed', NULL, NULL, json_build_object('index', v_found.without_price)
             )::cart_answer_v1;
-        ELSIF v_found.stay > 0 AND v_currency IS NULL THEN
-            RETURN ('currency-needed', NULL, NULL, NULL)::cart_answer_v1;
+        ELSIF v_found.first_that_stays IS NOT NULL AND v_currency IS NULL THEN
+            RETURN (
+                'currency-needed', NULL, NULL, json_build_object('index', v_found.first_that_stays)
+            )::cart_answer_v1;
         ELSIF v_found.too_fine IS NOT NULL THEN
             RETURN ('price-decimals', NULL, NULL, json_build_object(
                 'index', v_found.too_fine, 'currency', v_currency, 'decimals', v_decimals
