@@ -37,7 +37,7 @@ class Children:
         self._resource = resource
         self._live = {
             ChildKey(child["kind"], child["metadata"]["name"]): child
-            for child in cache.children(resource.uid)
+            for child in cache.children(resource.namespace, resource.uid)
         }
 
     def get(self, kind: str, name: str) -> Manifest | None:

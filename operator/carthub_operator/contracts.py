@@ -52,10 +52,10 @@ class Cache(Protocol):
     def resource(self, key: Key) -> Manifest | None:
         """Return the CartService, or None where there is none."""
 
-    def children(self, uid: str) -> Sequence[Manifest]:
+    def children(self, namespace: str, uid: str) -> Sequence[Manifest]:
         """Return the objects that carry the label of this CartService, pods not."""
 
-    def pods(self, uid: str) -> Sequence[Manifest]:
+    def pods(self, namespace: str, uid: str) -> Sequence[Manifest]:
         """Return the pods that carry the label of this CartService."""
 
     def put(self, manifest: Manifest) -> bool:

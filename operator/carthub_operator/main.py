@@ -220,7 +220,9 @@ class Operator:
             "the election has ended": election is not None and not election.is_alive(),
             "a worker has ended": not self._workers.are_alive(),
             "the resync has ended": not self._resync.is_alive(),
-            "the work queue is stuck": self._queue.oldest_seconds() > _STUCK_SECONDS,
+            # Before the first listing nobody takes anything.
+            "the work queue is stuck": self._resync.is_done_once()
+            and self._queue.stuck_seconds() > _STUCK_SECONDS,
         }
         return next((trouble for trouble, is_so in troubles.items() if is_so), None)
 

@@ -133,7 +133,7 @@ class Observer:
             key,
             deployment=children.get("Deployment", names.deployment(resource.name)),
             job=children.get("Job", wanted["metadata"]["name"]),
-            pods=self._cache.pods(resource.uid),
+            pods=self._cache.pods(resource.namespace, resource.uid),
             is_of_another_spec=children.differs(wanted),
             credentials_changed_at=known.credentials.changed_at,
         )

@@ -189,7 +189,7 @@ class Reconciler:
         observation = Observation(
             deployment=deployment,
             autoscaler=children.get("HorizontalPodAutoscaler", names.autoscaler(resource.name)),
-            pods=() if is_settled else tuple(self._cache.pods(resource.uid)),
+            pods=() if is_settled else tuple(self._cache.pods(resource.namespace, resource.uid)),
             secret=seen.known.state,
             credentials=credentials,
             migration=seen.migration,

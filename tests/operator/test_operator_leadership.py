@@ -101,9 +101,14 @@ def pair(whole_pair: Pair) -> Pair:
 
 
 def _figure(what: str, seconds: float, made: list[str]) -> None:
-    """Print it, and hold what was written to one apply of the child that was missing."""
-    print(f"{what}: {seconds:.1f} s unserved, double writes {len(made) - 1}")  # noqa: T201
-    assert made == ["patch services"]
+    """Print it, and hold what was written to one apply of the child that was missing.
+
+    A status may be told meanwhile: once, by the one that leads.
+    """
+    healing = [write for write in made if write != "patch cartservices/status"]
+    print(f"{what}: {seconds:.1f} s unserved, double writes {len(healing) - 1}")  # noqa: T201
+    assert healing == ["patch services"]
+    assert len(made) <= 1 + len(healing)
 
 
 def test_one_writes_and_both_are_ready(pair: Pair) -> None:

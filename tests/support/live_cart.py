@@ -121,7 +121,7 @@ class LiveCart:
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def eventually(
-        self, look: Callable[[], T | None], *, what: str, timeout_seconds: float = 30
+        self, look: Callable[[], T | None], *, what: str, timeout_seconds: float = 60
     ) -> T:
         """Return the first true answer of `look`, while pods are played."""
         deadline = time.monotonic() + timeout_seconds

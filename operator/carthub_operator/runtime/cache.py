@@ -23,6 +23,8 @@ from carthub_operator.api.resource import Key
 from carthub_operator.desired.facts import Manifest
 from carthub_operator.kinds import Kind
 
+# Longer than a listing or a write takes.
+_LISTING_SECONDS = 600.0
 _OUR_MANAGERS = frozenset({names.FIELD_MANAGER, names.REPLICAS_FIELD_MANAGER})
 
 
@@ -34,10 +36,17 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
+class _Owner:
+    # An object of another namespace may carry the same label: a copy, or worse.
+    namespace: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     packed: bytes
     version: int
-    owner: str
+    owner: "_Owner | None"
     seen_at: float
 
     def live(self) -> Manifest:
@@ -53,7 +62,9 @@ class ObjectCache:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._objects: dict[_Place, _Entry] = {}
-        self._by_owner: defaultdict[str, set[_Place]] = defaultdict(set)
+        self._by_owner: defaultdict[_Owner, set[_Place]] = defaultdict(set)
+        # By uid: in which version it was deleted, and when that was heard, the oldest first.
+        self._deleted: dict[str, tuple[int, float]] = {}
 
     def resource(self, key: Key) -> Manifest | None:
         """Return the CartService, or None where there is none."""
@@ -76,13 +87,13 @@ class ObjectCache:
             for condition in (entry.live().get("status") or {}).get("conditions", ())
         ]
 
-    def children(self, uid: str) -> Sequence[Manifest]:
+    def children(self, namespace: str, uid: str) -> Sequence[Manifest]:
         """Return the objects that carry the label of this CartService, pods not."""
-        return self._owned(uid, lambda kind: kind != kinds.POD.name)
+        return self._owned(_Owner(namespace, uid), lambda kind: kind != kinds.POD.name)
 
-    def pods(self, uid: str) -> Sequence[Manifest]:
+    def pods(self, namespace: str, uid: str) -> Sequence[Manifest]:
         """Return the pods that carry the label of this CartService."""
-        return self._owned(uid, lambda kind: kind == kinds.POD.name)
+        return self._owned(_Owner(namespace, uid), lambda kind: kind == kinds.POD.name)
 
     def put(self, manifest: Manifest) -> bool:
         """Remember an object as the API server answered it; return whether that was news."""
@@ -90,6 +101,9 @@ class ObjectCache:
         with self._lock:
             known = self._objects.get(place)
             if known is not None and known.version >= version:
+                return False
+            if version < self._deleted.get(manifest["metadata"]["uid"], (0, 0.0))[0]:
+                # A listing or a write of ours that was under way when it went.
                 return False
             if known is not None:
                 self._remove(place)
@@ -107,6 +121,17 @@ class ObjectCache:
                 return False
             self._remove(place)
             return True
+
+    def deleted(self, manifest: Manifest) -> bool:
+        """Forget an object for good, as `discard` does: nothing older brings it back."""
+        now = self._monotonic()
+        with self._lock:
+            self._deleted[manifest["metadata"]["uid"]] = (_version(manifest), now)
+            for uid, (_, heard_at) in list(self._deleted.items()):
+                if heard_at >= now - _LISTING_SECONDS:
+                    break
+                del self._deleted[uid]
+        return self.discard(manifest)
 
     def replace(
         self, kind: Kind, listed: Iterable[Manifest], *, since: float, namespace: str | None
@@ -136,9 +161,9 @@ class ObjectCache:
                 self._remove(place)
         yield from map(owner_key, vanished)
 
-    def _owned(self, uid: str, is_wanted: Callable[[str], bool]) -> list[Manifest]:
+    def _owned(self, owner: _Owner, is_wanted: Callable[[str], bool]) -> list[Manifest]:
         with self._lock:
-            places = sorted(self._by_owner.get(uid, ()))
+            places = sorted(self._by_owner.get(owner, ()))
             entries = [self._objects[place] for place in places if is_wanted(place.kind)]
         return [entry.live() for entry in entries]
 
@@ -188,7 +213,7 @@ def _version(manifest: Manifest) -> int:
     return int(manifest["metadata"]["resourceVersion"])
 
 
-def _owner(manifest: Manifest) -> str:
-    if manifest["kind"] == names.KIND:
-        return ""
-    return str((manifest["metadata"].get("labels") or {}).get(names.LABEL_OWNER_UID, ""))
+def _owner(manifest: Manifest) -> _Owner | None:
+    metadata = manifest["metadata"]
+    uid = (metadata.get("labels") or {}).get(names.LABEL_OWNER_UID)
+    return _Owner(metadata["namespace"], uid) if uid and manifest["kind"] != names.KIND else None

@@ -98,7 +98,7 @@ def _watch(
         live = {"apiVersion": kind.api_version, "kind": kind.name, **event["object"]}
         is_gone = event["type"] == "DELETED"
         # The operator's own writes come back here and are no news.
-        is_news = cache.discard(live) if is_gone else cache.put(live)
+        is_news = cache.deleted(live) if is_gone else cache.put(live)
         key = owner_key(live)
         if is_news and key is not None:
             queue.add(key)

@@ -127,6 +127,9 @@ class Leadership:
         if _version(found) != _version(self._seen) or found is None:
             self._seen_since = self._clock.monotonic()
         self._seen = found
+        if found is not None and _spec(found).get("holderIdentity") and not self._is_ours(found):
+            # Taken by somebody, however: two must not write until our time would be over.
+            self._held_until = 0.0
         return self._may_be_taken() and self._renewed()
 
     def _renewed(self) -> bool:

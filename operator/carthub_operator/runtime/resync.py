@@ -21,7 +21,7 @@ from carthub_operator import kinds
 from carthub_operator.api import names
 from carthub_operator.api.resource import Key
 from carthub_operator.desired.facts import Manifest
-from carthub_operator.errors import CarthubError, NotFound
+from carthub_operator.errors import CarthubError, Forbidden, NotFound
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache
 from carthub_operator.runtime.known_kinds import KnownKinds
@@ -132,18 +132,26 @@ class Resync:
         """List what is left; raises the last failure once all the others are listed."""
         missed: set[Key] = set()
         failure: CarthubError | None = None
+        closed: set[str | None] = set()
         for path, (kind, namespace) in list(self._left.items()):
             if self._stopping.is_set():
                 return
+            if namespace in closed:
+                continue
             try:
                 # One by one: what a listing told before it failed is known, and told only once.
                 for owner in self._missed(kind, namespace):
                     missed.add(owner)
                 del self._left[path]
                 self._answered += 1
+            except Forbidden as error:
+                failure = error
+                # Deleted with its RoleBinding, or not bound yet: no reason to serve no other.
+                closed.add(namespace)
             except CarthubError as error:
                 failure = error
-        if self._is_whole and not self._left:
+        is_left = any(namespace not in closed for _, namespace in self._left.values())
+        if self._is_whole and not is_left and closed < set(self._namespaces):
             missed |= set(self._cache.keys())
             self._is_whole = False
             self._done_at = time.monotonic()

@@ -18,7 +18,8 @@ Path = str
 # kopf tries these again by itself, or logs in anew.
 _TAKEN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 _GONE = b'{"type":"ERROR","object":{"kind":"Status","code":410}}\n'
-_ERROR, _IS_GONE = b'"type":"ERROR"', b'"code":410'
+# As the API server begins such a line; what objects hold stands behind their own type.
+_ERROR, _IS_GONE = b'{"type":"ERROR"', b'"code":410'
 
 
 class Listener(Protocol):
@@ -114,18 +115,29 @@ class _Stream:
         self._instead = instead
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """Yield what comes; raises ClientPayloadError for an error that is not 410."""
+        """Yield whole lines; raises ClientPayloadError for an error that is not 410."""
         if self._instead:
             yield self._instead
             return
+        begun = b""
         async for part in self._body.iter_chunked(size):
             self._on_part()
-            if _ERROR in part and _IS_GONE not in part:
-                raise aiohttp.ClientPayloadError("the watch ends with an error")
-            yield part
+            *lines, begun = (begun + part).splitlines(keepends=True) or (b"",)
+            if begun.endswith(b"\n"):
+                lines, begun = [*lines, begun], b""
+            for line in lines:
+                yield _checked(line)
+        if begun:
+            yield _checked(begun)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a body has
         return getattr(self._body, name)
+
+
+def _checked(line: bytes) -> bytes:
+    if line.startswith(_ERROR) and _IS_GONE not in line:
+        raise aiohttp.ClientPayloadError("the watch ends with an error")
+    return line
 
 
 def _is_watch(query: Any) -> bool:  # noqa: ANN401 - yarl's multidict

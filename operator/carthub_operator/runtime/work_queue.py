@@ -13,6 +13,7 @@ from carthub_operator.api.resource import Key
 
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 120.0
+_FEW = 64
 
 
 class Urgency(IntEnum):
@@ -57,6 +58,7 @@ class WorkQueue:
         self._wanted: dict[Key, _Entry] = {}
         self._working: dict[Key, float] = {}
         self._failures: dict[Key, int] = {}
+        self._moved_at = monotonic()
         self._is_closed = False
         self._is_paused = False
 
@@ -73,7 +75,7 @@ class WorkQueue:
                 entry = None if self._is_paused else self._pop_ready()
                 if entry is not None:
                     del self._wanted[entry.key]
-                    now = self._monotonic()
+                    now = self._moved_at = self._monotonic()
                     self._working[entry.key] = now
                     self._on_taken(now - entry.waiting_since)
                     return entry.key
@@ -83,7 +85,7 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """Say that a pass ended well."""
         with self._changed:
-            self._working.pop(key, None)
+            self._ended(key)
             self._failures.pop(key, None)
             self._changed.notify_all()
 
@@ -94,7 +96,7 @@ class WorkQueue:
             self._failures[key] = count + 1
             delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(count, 30), LAST_RETRY_SECONDS)
             delay *= 0.75 + 0.5 * self._jitter()
-            self._working.pop(key, None)
+            self._ended(key)
             self._add(key, Urgency.ROUTINE, self._monotonic() + delay)
             self._changed.notify_all()
             return delay
@@ -125,14 +127,33 @@ class WorkQueue:
         """
         with self._changed:
             now = self._monotonic()
-            wanted = [] if self._is_paused else self._wanted.values()
-            due = [now - entry.waiting_since for entry in wanted]
-            working = [now - since for since in self._working.values()]
-            return max([0.0, *due, *working])
+            return max(self._due_seconds(now), self._working_seconds(now))
+
+    def stuck_seconds(self) -> float:
+        """Return for how long nothing has moved: no pass ended, and none that is due begun.
+
+        A long queue whose keys wait for their turn is not stuck.
+        """
+        with self._changed:
+            now = self._monotonic()
+            return max(
+                min(self._due_seconds(now), now - self._moved_at), self._working_seconds(now)
+            )
 
     def __len__(self) -> int:
         with self._changed:
             return len(self._wanted)
+
+    def _due_seconds(self, now: float) -> float:
+        wanted = [] if self._is_paused else self._wanted.values()
+        return max((now - entry.waiting_since for entry in wanted), default=0.0)
+
+    def _working_seconds(self, now: float) -> float:
+        return max((now - since for since in self._working.values()), default=0.0)
+
+    def _ended(self, key: Key) -> None:
+        self._working.pop(key, None)
+        self._moved_at = self._monotonic()
 
     def _add(self, key: Key, urgency: Urgency, due_at: float) -> None:
         known, now = self._wanted.get(key), self._monotonic()
@@ -144,6 +165,10 @@ class WorkQueue:
         entry = _Entry(urgency, due_at, next(self._order), key, due_at)
         self._wanted[key] = entry
         heapq.heappush(self._later, (due_at, entry.order, entry))
+        if len(self._later) > 2 * len(self._wanted) + _FEW:
+            # Wishes that others have overtaken would stay until their time, which may be days.
+            self._later = [it for it in self._later if self._wanted.get(it[2].key) is it[2]]
+            heapq.heapify(self._later)
         self._changed.notify()
 
     def _move_due(self) -> float | None:

@@ -42,7 +42,7 @@ _DEPLOYMENT = json.dumps(
 
 
 def _versions(cache: ObjectCache) -> list[str]:
-    return [child["metadata"]["resourceVersion"] for child in cache.children("owner")]
+    return [child["metadata"]["resourceVersion"] for child in cache.children("shop", "owner")]
 
 
 def test_newer_news_replace_older_and_never_the_other_way() -> None:
@@ -86,7 +86,7 @@ def test_an_object_takes_less_memory_than_its_text() -> None:
     finally:
         tracemalloc.stop()
 
-    assert len(cache.children("owner")) == count
+    assert len(cache.children("shop", "owner")) == count
     assert taken / count < len(_DEPLOYMENT)
 
 
@@ -108,9 +108,12 @@ def test_nobody_changes_what_another_sees() -> None:
     cache = ObjectCache()
     cache.put(_service(1))
 
-    cache.children("owner")[0]["metadata"]["labels"].clear()
+    cache.children("shop", "owner")[0]["metadata"]["labels"].clear()
 
-    assert cache.children("owner")[0]["metadata"]["labels"] == _service(1)["metadata"]["labels"]
+    assert (
+        cache.children("shop", "owner")[0]["metadata"]["labels"]
+        == _service(1)["metadata"]["labels"]
+    )
 
 
 def test_children_are_found_by_their_owner_and_move_with_their_label() -> None:
@@ -120,8 +123,8 @@ def test_children_are_found_by_their_owner_and_move_with_their_label() -> None:
     moved["metadata"]["labels"]["carthub.io/owner-uid"] = "another"
     cache.put(moved)
 
-    assert cache.children("owner") == []
-    assert len(cache.children("another")) == 1
+    assert cache.children("shop", "owner") == []
+    assert len(cache.children("shop", "another")) == 1
 
 
 def test_a_listing_removes_what_vanished_and_tells_what_was_missed() -> None:
@@ -168,7 +171,7 @@ def test_fields_of_other_managers_are_not_kept() -> None:
     service["metadata"]["managedFields"] = [{"manager": name} for name in managers]
     cache.put(service)
 
-    kept = cache.children("owner")[0]["metadata"]["managedFields"]
+    kept = cache.children("shop", "owner")[0]["metadata"]["managedFields"]
     assert kept == [{"manager": "carthub-operator"}]
 
 
@@ -198,3 +201,37 @@ def test_conditions_are_those_that_the_statuses_tell() -> None:
     cache.put(_service(3))
 
     assert cache.conditions() == [(Key("shop", "backend"), ready)]
+
+
+def test_a_copy_in_another_namespace_belongs_to_nobody() -> None:
+    cache = ObjectCache()
+    cache.put(_service(1))
+    copy = _service(2)
+    copy["metadata"].update(namespace="elsewhere", uid="copy")
+    cache.put(copy)
+
+    assert _versions(cache) == ["1"]
+
+
+def test_what_was_deleted_is_not_brought_back_by_what_was_under_way() -> None:
+    clock = FakeClock()
+    cache = ObjectCache(monotonic=clock.monotonic)
+    cache.put(_service(5))
+    assert cache.deleted(_service(9))
+
+    # A page of a listing that was read before, and a write that was answered before.
+    assert list(cache.replace(SERVICE, [_service(5)], since=clock.seconds, namespace=None)) == []
+    assert not cache.put(_service(8))
+    assert _versions(cache) == []
+
+    # One that only left the watch, for want of our label, and came back.
+    assert cache.put(_service(9))
+
+
+def test_a_deletion_is_remembered_for_as_long_as_a_listing_may_take() -> None:
+    clock = FakeClock()
+    cache = ObjectCache(monotonic=clock.monotonic)
+    for number in range(100):
+        cache.deleted(_service(9, uid=f"{number}"))
+        clock.seconds += 60
+    assert len(cache._deleted) == 11  # noqa: SLF001 - nothing else shows what it keeps

@@ -81,7 +81,7 @@ def test_news_of_a_child_are_a_pass_for_its_owner(watch: Watch) -> None:
     watch.tell("service-seen", "MODIFIED", _service(1))
 
     assert watch.queued() == [Key("shop", "backend")]
-    assert watch.cache.children("uid")[0]["kind"] == "Service"
+    assert watch.cache.children("shop", "uid")[0]["kind"] == "Service"
 
 
 def test_what_is_known_already_is_no_news(watch: Watch) -> None:
@@ -102,7 +102,7 @@ def test_a_deleted_child_is_forgotten_and_a_pass(watch: Watch) -> None:
     watch.tell("service-seen", "DELETED", _service(2))
 
     assert watch.queued() == [Key("shop", "backend")]
-    assert not watch.cache.children("uid")
+    assert not watch.cache.children("shop", "uid")
 
 
 def test_a_deleted_resource_gets_a_last_pass(watch: Watch) -> None:

@@ -139,6 +139,19 @@ def test_who_slept_through_it_holds_it_no_more(world: World) -> None:
     assert world.store.holder == "two"
 
 
+def test_who_sees_another_holder_writes_no_more(world: World) -> None:
+    one, two = world.candidate("one"), world.candidate("two")
+    one.stand()
+    # Somebody has deleted it by hand, and the other was faster.
+    world.store.lease = None
+    assert two.stand()
+    assert one.is_held()
+
+    assert not one.stand()
+
+    assert not one.is_held()
+
+
 def test_one_that_is_given_back_is_taken_at_once(world: World) -> None:
     one, two = world.candidate("one"), world.candidate("two")
     one.start()

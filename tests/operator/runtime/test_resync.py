@@ -25,6 +25,7 @@ class FakeLister:
         self.missing: set[str] = set()
         # Kinds that fail once each, after what they have has been told.
         self.failing: set[str] = set()
+        self.closed: set[str] = set()
 
     def objects(
         self, kind: Kind, *, namespace: str | None, selector: str | None = None
@@ -33,6 +34,8 @@ class FakeLister:
         if self.failures:
             self.failures -= 1
             raise errors.ClusterUnavailable("it does not answer")
+        if namespace in self.closed:
+            raise errors.Forbidden(f"no right in {namespace}")
         if kind.name in self.missing:
             raise errors.NotFound("no such kind")
         yield from self.objects_.get(kind.name, [])
@@ -61,6 +64,7 @@ def _job_of(owner: str) -> dict[str, Any]:
     }
     metadata = {
         "name": f"{owner}-migrate",
+        "uid": f"job of {owner}",
         "namespace": "shop",
         "resourceVersion": "7",
         "labels": {"carthub.io/owner-uid": owner},
@@ -248,3 +252,40 @@ def test_only_what_failed_is_listed_again(monkeypatch: pytest.MonkeyPatch) -> No
     assert set(names[len(kinds.WATCHED) :]) == {"Deployment", "Job"}
     assert len(names) == len(kinds.WATCHED) + 2
     assert len(set(names)) == len(kinds.WATCHED)
+
+
+def test_a_namespace_that_is_closed_to_us_keeps_no_other_from_being_served() -> None:
+    world = World("closed", "open", interval_seconds=3600.0)
+    world.lister.closed = {"closed"}
+    world.resync.start()
+    try:
+        assert world.first.wait(10)
+    finally:
+        world.resync.stop(10)
+
+    asked = [namespace for _, namespace, _ in world.lister.asked]
+    assert asked.count("open") == len(kinds.WATCHED)
+    # Not once for each kind.
+    assert asked.count("closed") == 1
+
+
+def test_nothing_is_done_while_every_namespace_is_closed() -> None:
+    world = World("one", "two")
+    world.lister.closed = {"one", "two"}
+    with pytest.raises(errors.Forbidden):
+        world.resync.resync()
+
+    assert not world.resync.is_done_once()
+
+
+def test_a_namespace_that_is_opened_is_listed_then() -> None:
+    world = World("later", "open")
+    world.lister.closed = {"later"}
+    with pytest.raises(errors.Forbidden):
+        world.resync.resync()
+    world.lister.closed = set()
+    world.lister.objects_["CartService"] = [_cart("one")]
+
+    world.resync.resync()
+
+    assert world.queued() == [Key("shop", "one")]

@@ -140,3 +140,29 @@ def test_a_server_that_is_away_is_told(heard: Heard) -> None:
     _ask(heard, web.Response(), ask)
 
     assert heard.told == [("tried", "/things"), ("answered", "/things", 0)]
+
+
+_TELLS_OF_ERRORS = {"type": "MODIFIED", "object": {"metadata": {"annotations": {"type": "ERROR"}}}}
+_IS_ERROR = {"type": "ERROR", "object": {"kind": "Status", "code": 500}}
+
+
+def _lines(*events: object) -> str:
+    return "".join(json.dumps(event, separators=(",", ":")) + "\n" for event in events)
+
+
+def test_what_an_object_holds_is_no_error_of_the_watch(heard: Heard) -> None:
+    assert _ask(heard, web.Response(text=_lines(_TELLS_OF_ERRORS)), _watched) == [_TELLS_OF_ERRORS]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1024])
+def test_an_error_ends_the_watch_behind_the_news_before_it(heard: Heard, size: int) -> None:
+    seen: list[bytes] = []
+
+    async def watched(opened: aiohttp.ClientSession, url: str) -> None:
+        async with opened.get(url, params=WATCH) as answer:
+            async for part in answer.content.iter_chunked(size):
+                seen.append(part)  # noqa: PERF401 - it is to be kept when an error comes
+
+    with pytest.raises(aiohttp.ClientPayloadError):
+        _ask(heard, web.Response(text=_lines(_TELLS_OF_ERRORS, _IS_ERROR)), watched)
+    assert b"".join(seen).decode() == _lines(_TELLS_OF_ERRORS)

@@ -231,3 +231,47 @@ def test_how_long_a_key_waited_is_told(clock: FakeClock) -> None:
     assert queue.take() == ONE
 
     assert waited == [2.5]
+
+
+def test_a_long_queue_that_moves_is_not_stuck() -> None:
+    clock = FakeClock()
+    queue = WorkQueue(monotonic=clock.monotonic)
+    for number in range(10):
+        queue.add(Key("shop", f"{number}"))
+    for _ in range(9):
+        key = queue.take()
+        clock.seconds += 60
+        assert key is not None
+        queue.done(key)
+    assert queue.oldest_seconds() == 540.0
+    assert queue.stuck_seconds() == 0.0
+
+    clock.seconds += 130
+    assert queue.stuck_seconds() == 130.0
+
+
+def test_a_pass_that_does_not_end_is_stuck() -> None:
+    clock = FakeClock()
+    queue = WorkQueue(monotonic=clock.monotonic)
+    queue.add(Key("shop", "hangs"))
+    assert queue.take() is not None
+    clock.seconds += 200
+    queue.add(Key("shop", "other"))
+    assert queue.take() is not None
+    queue.done(Key("shop", "other"))
+
+    assert queue.stuck_seconds() == 200.0
+
+
+def test_wishes_that_others_have_overtaken_are_not_kept() -> None:
+    key, clock = Key("shop", "one"), FakeClock()
+    queue = WorkQueue(monotonic=clock.monotonic)
+    for _ in range(10_000):
+        queue.add(key, after_seconds=86_400)
+        queue.add(key)
+        assert queue.take() == key
+        queue.done(key)
+    assert len(queue._later) < 200  # noqa: SLF001 - nothing else shows what it keeps
+    queue.add(key, after_seconds=86_400)
+    clock.seconds += 86_400
+    assert queue.take() == key
