@@ -91,9 +91,12 @@ class Children:
             self._drop(ChildKey("Secret", name))
 
     def prune(self, is_wanted: Callable[[ChildKey], bool]) -> None:
-        """Delete what is ours and no longer wanted."""
+        """Delete what is ours and no longer wanted.
+
+        Of other kinds each CartService has one: a second can only be a copy that somebody made.
+        """
         for key, live in list(self._live.items()):
-            if not is_wanted(key) and not _is_going(live):
+            if key.kind in kinds.OPTIONAL and not is_wanted(key) and not _is_going(live):
                 self.remove(live)
 
     def remove(self, live: Manifest) -> None:
@@ -123,6 +126,8 @@ class Children:
         if found is None:
             raise Conflict(f"{key.kind} {key.name} came and went")
         if not is_of(found, self._resource):
+            if _is_going(found) or _is_of_a_predecessor(found, self._resource):
+                raise Conflict(f"{key.kind} {key.name} is still being deleted")
             raise NameTaken(
                 f"{key.kind} {key.name} exists and does not belong to this CartService: delete or"
                 " rename it, or give the CartService another name"
@@ -141,6 +146,16 @@ class Children:
         live = self._live.pop(key, None)
         if live is not None:
             self._cache.discard(live)
+
+
+def _is_of_a_predecessor(live: Mapping[str, Any], resource: CartService) -> bool:
+    """Tell whether the garbage collector will take it, with a deleted CartService of this name."""
+    return any(
+        owner.get("controller")
+        and owner["kind"] == names.KIND
+        and (owner["name"], owner["apiVersion"]) == (resource.name, names.API_VERSION)
+        for owner in live["metadata"].get("ownerReferences") or ()
+    )
 
 
 def _is_going(live: Mapping[str, Any]) -> bool:

@@ -50,6 +50,16 @@ WATCHED_CHILDREN: Final = (
 )
 # Of the Prometheus operator: watched and made only where the cluster knows it.
 SERVICE_MONITOR: Final = Kind("ServiceMonitor", "monitoring.coreos.com", "v1", "servicemonitors")
+# What a spec can do without, so that the operator deletes it.
+OPTIONAL: Final = frozenset(
+    {
+        "PodDisruptionBudget",
+        "Job",
+        "HorizontalPodAutoscaler",
+        "Ingress",
+        SERVICE_MONITOR.name,
+    }
+)
 # Pods are children of children: watched for what they say, never written.
 WATCHED: Final = (CART_SERVICE, *WATCHED_CHILDREN, POD)
 

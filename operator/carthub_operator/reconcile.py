@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carthub_operator import news, outlook, rollout
+from carthub_operator import kinds, news, outlook, rollout
 from carthub_operator.api import names
 from carthub_operator.api.resource import CartService, Key, parse
 from carthub_operator.children import Children
@@ -22,6 +22,7 @@ from carthub_operator.errors import (
     Forbidden,
     InvalidSpec,
     NameTaken,
+    NotFound,
     Passing,
     Rejected,
 )
@@ -151,6 +152,11 @@ class Reconciler:
                 children.ensure(manifest)
             except (Forbidden, NameTaken, Rejected) as error:
                 refused.append(error)
+                continue
+            except NotFound:
+                if manifest["kind"] != kinds.SERVICE_MONITOR.name:
+                    raise
+                # Its definition has gone; the next resync will know.
                 continue
             count = replicas(resource, exists=existed) if is_deployment else None
             if count is not None:

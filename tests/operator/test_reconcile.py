@@ -38,6 +38,8 @@ class World:
     def __init__(self) -> None:
         self.cluster, self.schedule, self.clock = FakeCluster(), FakeSchedule(), FakeClock()
         self.logins = FakeLogins()
+        self.served: set[str] = set()
+        self.known_kinds = KnownKinds(lambda kind: kind.name in self.served, on_change=lambda: None)
         raw = raw_cart_service()
         raw["metadata"] |= {"uid": UID, "generation": 1}
         raw["status"] = {"observedGeneration": -1}
@@ -58,13 +60,18 @@ class World:
             self.cluster,
             self.cache,
             credentials,
-            known_kinds=KnownKinds(lambda _: False, on_change=lambda: None),
+            known_kinds=self.known_kinds,
             clock=self.clock,
             jitter=lambda: 0.5,
         )
 
     def reconcile(self) -> Outcome:
         return self.reconciler.reconcile(KEY)
+
+    def serve(self, kind: str) -> None:
+        """Let the cluster know one more kind."""
+        self.served.add(kind)
+        self.known_kinds.look()
 
     def set(self, kind: str, name: str, **parts: Any) -> None:
         """Change parts of an object as a controller or a user does, and let the watch tell."""
@@ -336,6 +343,41 @@ def test_a_new_secret_version_reaches_the_secret_although_a_child_is_refused(
 
     assert "apply Secret backend-db" in settled.cluster.writes
     assert "apply Deployment backend-deployment" not in settled.cluster.writes
+
+
+def test_children_of_a_predecessor_are_waited_for(settled: World) -> None:
+    """Deleted and made anew at once: the garbage collector has not come by yet."""
+    before = settled.cluster.find("CartService", "backend")
+    settled.cache.discard(before)
+    metadata = {**before["metadata"], "uid": "anew", "generation": 1}
+    settled.cache.put(settled.cluster.add({**before, "metadata": metadata, "status": {}}))
+
+    outcome = settled.reconcile()
+
+    assert isinstance(outcome.problem, errors.Passing)
+    assert outcome.news == []
+    assert "status" not in " ".join(settled.cluster.writes)
+
+
+def test_a_copy_of_a_child_that_there_is_only_one_of_is_left_alone(settled: World) -> None:
+    live = settled.cluster.find("Service", "backend-service")
+    copied = {**live, "metadata": {**live["metadata"], "name": "by-hand", "uid": "copy"}}
+    settled.cache.put(settled.cluster.add(copied))
+
+    settled.reconcile()
+
+    assert settled.cluster.writes == []
+
+
+def test_a_definition_that_has_just_gone_stops_nothing(world: World) -> None:
+    world.serve("ServiceMonitor")
+    world.cluster.refuses = {"create ServiceMonitor backend"}
+    world.cluster.refusal = errors.NotFound("no such kind")
+
+    world.reconcile()
+
+    made = {one.split()[1] for one in world.cluster.writes if one.startswith("create")}
+    assert {"Secret", "HorizontalPodAutoscaler"} <= made
 
 
 def test_one_answer_that_is_none_is_not_told(settled: World) -> None:
