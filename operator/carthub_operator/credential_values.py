@@ -5,6 +5,7 @@ Pure. No message quotes a value.
 
 import base64
 import binascii
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -67,8 +68,32 @@ def complete(
         database=database.name or _text(fields, keys.dbname, required=False) or DEFAULT_DATABASE,
         version_id=version_id,
         changed_at=now,
+        origin=origin(resource),
     )
-    return previous if previous is not None and _is_same_value(previous, found) else found
+    if previous is not None and is_same_value(previous, found):
+        return replace(previous, origin=found.origin)
+    return found
+
+
+def origin(resource: CartService) -> str:
+    """Return ten hexadecimal digits for all that the spec says of the credentials.
+
+    A value that was made from another spec, or nobody knows from which, is not that of this one.
+    """
+    database = resource.spec.database
+    refresh = {"refresh_interval"}
+    source = database.credentials.model_dump_json(
+        exclude={"check_login": True, "secrets_manager": refresh, "existing_secret": refresh}
+    )
+    text = repr((source, database.host, database.port, database.name))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def is_same_value(one: DatabaseCredentials, other: DatabaseCredentials) -> bool:
+    """Tell whether both lead into the same database by the same login."""
+    return one == replace(
+        other, version_id=one.version_id, changed_at=one.changed_at, origin=one.origin
+    )
 
 
 def of_secret(live: Mapping[str, Any] | None) -> DatabaseCredentials | None:
@@ -89,6 +114,7 @@ def of_secret(live: Mapping[str, Any] | None) -> DatabaseCredentials | None:
             database=values[names.KEY_PGDATABASE],
             version_id=annotations[names.ANNOTATION_SECRET_VERSION],
             changed_at=annotations[names.ANNOTATION_SECRET_CHANGED_AT],
+            origin=annotations.get(names.ANNOTATION_SECRET_ORIGIN, ""),
         )
     except (KeyError, ValueError, SecretError):
         return None
@@ -106,10 +132,6 @@ def decoded(secret: Mapping[str, Any]) -> dict[str, str]:
         pass
     name = secret["metadata"]["name"]
     raise SecretError(Reason.SECRET_MALFORMED, f"Secret {name} holds something that is not text")
-
-
-def _is_same_value(one: DatabaseCredentials, other: DatabaseCredentials) -> bool:
-    return one == replace(other, version_id=one.version_id, changed_at=one.changed_at)
 
 
 def _keys(resource: CartService) -> CredentialKeys:

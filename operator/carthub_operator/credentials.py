@@ -78,7 +78,9 @@ class CredentialSources:
         last_good = memory.credentials or credential_values.of_secret(live)
         try:
             known = self._current(resource, live, memory, last_good)
-            if known.credentials is not None and known.credentials != last_good:
+            if known.credentials is not None and not (
+                last_good and credential_values.is_same_value(last_good, known.credentials)
+            ):
                 self._try(resource, known.credentials, memory)
         except SecretError as error:
             kept = ""
@@ -157,19 +159,21 @@ class CredentialSources:
                 "spec.database.credentials.secretsManager.region is missing, and the operator has"
                 " no region of its own (AWS_REGION): give one of them",
             )
-        # A changed spec may want other parts of the same value.
-        is_settled = resource.status.get("observedGeneration") == resource.generation
+        # Another spec may want other parts of the same value.
+        is_of_spec = last_good and last_good.origin == credential_values.origin(resource)
+        trusted = last_good if is_of_spec else None
         reading = self._schedule.reading(
             resource.key,
             SecretReference(region, source.secret_id),
             interval_seconds=seconds(source.refresh_interval),
-            known_version=last_good.version_id if last_good and is_settled else None,
+            known_version=trusted.version_id if trusted else None,
             demand=_demand(resource, live),
         )
         silence = ""
         if reading.error is not None:
             message = f"AWS secret {source.secret_id} in {region}: {reading.error}"
-            if not last_good or reading.error.reason != Reason.SECRET_SOURCE_UNAVAILABLE:
+            is_known = trusted or (last_good and reading.fields)
+            if not is_known or reading.error.reason != Reason.SECRET_SOURCE_UNAVAILABLE:
                 raise SecretError(reading.error.reason, message)
             # What was read before holds, whatever it was; that AWS does not answer is told.
             silence = f"; {message}"
@@ -182,8 +186,8 @@ class CredentialSources:
                 now=self._clock.now(),
             )
             return Known(found, _synced(f"Version {found.version_id}{silence}"))
-        if last_good is not None:
-            return Known(last_good, _synced(f"Version {last_good.version_id}{silence}"))
+        if trusted is not None:
+            return Known(trusted, _synced(f"Version {trusted.version_id}{silence}"))
         raise SecretError(Reason.PENDING, "Waiting for AWS Secrets Manager to answer")
 
     def _from_secret(

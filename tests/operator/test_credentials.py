@@ -38,6 +38,7 @@ def test_a_secret_of_rds_is_complete() -> None:
         database="shop",
         version_id="v7",
         changed_at=NOW,
+        origin=credential_values.origin(cart_service(database=database(host=None))),
     )
 
 
@@ -79,7 +80,43 @@ def test_the_same_value_keeps_its_version_and_time() -> None:
         now="later",
     )
 
-    assert after is before
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"host": "other.example.com"},
+        {"port": 5433},
+        {"name": "shop"},
+        {"credentials": {"existingSecret": {"name": "my-own"}}},
+        {"credentials": {"secretsManager": {"secretId": "s", "keys": {"username": "u"}}}},
+        {"credentials": {"secretsManager": {"secretId": "s", "region": "eu-west-1"}}},
+    ],
+)
+def test_another_spec_is_another_origin(changed: dict[str, object]) -> None:
+    before = cart_service(database=database(credentials={"secretsManager": {"secretId": "s"}}))
+    after = cart_service(
+        database=database(**{"credentials": {"secretsManager": {"secretId": "s"}}, **changed})
+    )
+
+    assert credential_values.origin(after) != credential_values.origin(before)
+
+
+def test_how_often_one_looks_is_no_other_origin() -> None:
+    source = {"secretId": "s"}
+    before = cart_service(database=database(credentials={"secretsManager": source}))
+    after = cart_service(
+        database=database(
+            credentials={
+                "secretsManager": {**source, "refreshInterval": "2m"},
+                "checkLogin": False,
+            },
+            sslMode="require",
+        )
+    )
+
+    assert credential_values.origin(after) == credential_values.origin(before)
 
 
 @pytest.mark.parametrize(

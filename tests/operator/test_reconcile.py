@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from carthub_operator import errors
+from carthub_operator import credential_values, errors
 from carthub_operator.allow_list import AllowList
 from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import Key
@@ -15,7 +15,7 @@ from carthub_operator.credentials import CredentialSources
 from carthub_operator.reconcile import Outcome, Reconciler
 from carthub_operator.runtime.known_kinds import KnownKinds
 from tests.support.fakes import FakeClock, FakeCluster, FakeLogins, FakeSchedule, synced
-from tests.support.resources import IMAGE, UID, raw_cart_service
+from tests.support.resources import IMAGE, SECRET_ID, UID, raw_cart_service
 
 KEY = Key("shopping-cart", "backend")
 _COMPLETE = {"conditions": [{"type": "Complete", "status": "True"}]}
@@ -77,6 +77,17 @@ class World:
         """Change parts of an object as a controller or a user does, and let the watch tell."""
         live = self.cluster.find(kind, name)
         self.cache.put(self.cluster.add({**live, **parts}))
+
+    def change_database(self, **fields: Any) -> None:
+        """Change fields of `spec.database`, as a user does."""
+        live = self.cluster.find("CartService", "backend")
+        live["metadata"]["generation"] += 1
+        live["spec"]["database"].update(fields)
+        self.cache.put(self.cluster.add(live))
+
+    def secret(self) -> dict[str, str]:
+        """Return what our own Secret holds."""
+        return credential_values.decoded(self.cluster.find("Secret", "backend-db"))
 
     def play(self) -> None:
         """Let Jobs succeed and Deployments serve."""
@@ -197,6 +208,50 @@ def test_a_restart_while_aws_is_away_flips_no_condition(settled: World) -> None:
 
     assert not outcome.conditions
     assert settled.condition("Ready") == "True"
+
+
+def test_another_database_is_carried_out_once_aws_is_back(settled: World) -> None:
+    settled.start()
+    settled.schedule.error = errors.SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, "AWS is away")
+    settled.change_database(name="shop2")
+    for _ in range(3):
+        settled.clock.seconds += 30.0
+        settled.reconcile()
+    assert settled.condition("SecretSynced") == "False"
+    assert settled.condition("Stalled") == "False"
+    assert settled.secret()["PGDATABASE"] == "carthub"
+
+    settled.schedule.error = None
+    settled.settle()
+
+    assert settled.secret()["PGDATABASE"] == "shop2"
+
+
+def test_a_key_that_the_secret_lacks_stays_told_after_a_restart(settled: World) -> None:
+    source = {"secretId": SECRET_ID, "region": "eu-west-1", "keys": {"username": "none"}}
+    settled.change_database(credentials={"secretsManager": source})
+    settled.reconcile()
+    assert settled.condition("SecretSynced") == "False"
+
+    for _ in range(2):
+        settled.start()
+        settled.clock.seconds += 30.0
+        settled.reconcile()
+
+    assert settled.condition("SecretSynced") == "False"
+    assert settled.condition("Ready") == "False"
+
+
+def test_a_secret_of_an_unknown_origin_is_made_anew(settled: World) -> None:
+    live = settled.cluster.find("Secret", "backend-db")
+    del live["metadata"]["annotations"]["carthub.io/secret-origin"]
+    settled.cluster.add(live)
+    settled.start()
+    settled.reconcile()
+
+    settled.reconcile()
+
+    assert settled.cluster.writes == ["apply Secret backend-db"]
 
 
 def test_a_new_secret_version_reaches_secret_and_pods(settled: World) -> None:

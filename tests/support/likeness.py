@@ -17,6 +17,7 @@ _VERSIONS = frozenset(
     {
         names.ANNOTATION_SECRET_VERSION,
         names.ANNOTATION_SECRET_CHANGED_AT,
+        names.ANNOTATION_SECRET_ORIGIN,
         names.ANNOTATION_SYNCED,
         names.LABEL_OWNER_UID,
         "deployment.kubernetes.io/revision",

@@ -73,6 +73,7 @@ def credentials(**changed: Any) -> DatabaseCredentials:
         "database": "carthub",
         "version_id": "v1",
         "changed_at": "2026-01-02T03:04:05Z",
+        "origin": "0a1b2c3d4e",
     }
     return DatabaseCredentials(**{**values, **changed})
 

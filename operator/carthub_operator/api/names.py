@@ -39,6 +39,8 @@ ANNOTATION_SYNC: Final = f"{GROUP}/sync"
 ANNOTATION_SECRET_VERSION: Final = f"{GROUP}/secret-version"
 # On the Secret: the version it holds, and since when.
 ANNOTATION_SECRET_CHANGED_AT: Final = f"{GROUP}/secret-changed-at"
+# On the Secret: what the spec said of source and database when it was made, as a hash.
+ANNOTATION_SECRET_ORIGIN: Final = f"{GROUP}/secret-origin"
 # On the Secret: the last value of ANNOTATION_SYNC that was carried out.
 ANNOTATION_SYNCED: Final = f"{GROUP}/synced"
 # On the Deployment: the image and database whose migrations have succeeded.

@@ -64,6 +64,7 @@ def _children(raw: Manifest) -> Sequence[Manifest]:
         database=database.name or DEFAULT_DATABASE,
         version_id=_UNKNOWN,
         changed_at=_UNKNOWN,
+        origin=_UNKNOWN,
     )
     migrated = plan(resource, Facts(credentials, MigrationState.SUCCEEDED))
     before = plan(resource, Facts(credentials, MigrationState.NOT_STARTED))

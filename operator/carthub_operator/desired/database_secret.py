@@ -29,6 +29,7 @@ def database_secret(
     annotations = {
         names.ANNOTATION_SECRET_VERSION: credentials.version_id,
         names.ANNOTATION_SECRET_CHANGED_AT: credentials.changed_at,
+        names.ANNOTATION_SECRET_ORIGIN: credentials.origin,
     }
     if synced is not None:
         annotations[names.ANNOTATION_SYNCED] = synced

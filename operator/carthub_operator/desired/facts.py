@@ -27,6 +27,8 @@ class DatabaseCredentials:
     version_id: str
     # RFC 3339: when the operator first saw this value.
     changed_at: str
+    # What the spec said of source and database, as a hash; another spec may make another value.
+    origin: str
 
     def url(self, ssl_mode: str) -> str:
         """Return what SQLAlchemy opens with psycopg2, credentials percent-encoded."""

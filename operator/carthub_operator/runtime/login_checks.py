@@ -65,7 +65,7 @@ class LoginChecks:
         self, credentials: DatabaseCredentials, *, ssl_mode: str, authority: str | None
     ) -> Login:
         """Return how a login with these credentials goes, at most a moment later."""
-        same = replace(credentials, version_id="", changed_at="")
+        same = replace(credentials, version_id="", changed_at="", origin="")
         question = _Question(same, ssl_mode, authority)
         place = (credentials.host, credentials.port)
         now = self._monotonic()
