@@ -89,6 +89,12 @@ class World:
         """Return what our own Secret holds."""
         return credential_values.decoded(self.cluster.find("Secret", "backend-db"))
 
+    def template(self) -> dict[str, Any]:
+        """Return the template of the API's pods."""
+        live = self.cluster.find("Deployment", "backend-deployment")
+        template: dict[str, Any] = live["spec"]["template"]
+        return template
+
     def play(self) -> None:
         """Let Jobs succeed and Deployments serve."""
         for place, live in list(self.cluster.objects.items()):
@@ -266,6 +272,24 @@ def test_a_new_secret_version_reaches_secret_and_pods(settled: World) -> None:
         "apply Deployment backend-deployment",
     ]
     assert [one.reason for one in news] == ["Updated", "SecretUpdated"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"host": "other.example.com"}, {"port": 5433}, {"name": "shop2"}, {"sslMode": "disable"}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_another_database_reaches_the_secret_and_then_the_pods(
+    settled: World, changed: dict[str, Any]
+) -> None:
+    before = settled.template()
+
+    settled.change_database(**changed)
+    settled.settle()
+
+    written = [one for one in settled.cluster.writes if one.split()[1] in {"Secret", "Deployment"}]
+    assert written == ["apply Secret backend-db", "apply Deployment backend-deployment"]
+    assert settled.template() != before
 
 
 def test_the_same_value_in_a_new_version_writes_nothing(settled: World) -> None:

@@ -37,6 +37,8 @@ COMPONENT_MIGRATION: Final = "migration"
 ANNOTATION_SYNC: Final = f"{GROUP}/sync"
 # In the pod template: the secret version whose value the pods were started with.
 ANNOTATION_SECRET_VERSION: Final = f"{GROUP}/secret-version"
+# In the pod template: the database that the pods were started with, as a hash.
+ANNOTATION_DATABASE: Final = f"{GROUP}/database"
 # On the Secret: the version it holds, and since when.
 ANNOTATION_SECRET_CHANGED_AT: Final = f"{GROUP}/secret-changed-at"
 # On the Secret: what the spec said of source and database when it was made, as a hash.

@@ -42,7 +42,8 @@ def render(
     """Print what the operator would make of the CartServices of a file; no cluster is needed.
 
     Left out is what only a cluster knows: the Secret, owner references and the owner's uid. Where
-    the secret names the host, the name of the migration Job differs.
+    the secret names the host, the name of the migration Job and the annotation carthub.io/database
+    differ.
     """
     manifests = [child for raw in files.cart_services(file) for child in _children(raw)]
     if output is ManifestFormat.JSON:

@@ -5,7 +5,7 @@ from typing import Any
 from carthub_operator.api import names
 from carthub_operator.api.resource import CartService
 from carthub_operator.desired import pod
-from carthub_operator.desired.facts import DatabaseCredentials, Manifest
+from carthub_operator.desired.facts import DatabaseCredentials, Manifest, database_key
 
 PROGRESS_DEADLINE_SECONDS = 180
 # Endpoints leave load balancers a moment after a pod is told to stop; it serves meanwhile.
@@ -42,6 +42,7 @@ def deployment(
                     "annotations": {
                         **resource.spec.pod_annotations,
                         names.ANNOTATION_SECRET_VERSION: credentials.version_id,
+                        names.ANNOTATION_DATABASE: database_key(resource, credentials),
                     },
                 },
                 "spec": _pod_spec(resource),

@@ -30,6 +30,11 @@ class DatabaseCredentials:
     # What the spec said of source and database, as a hash; another spec may make another value.
     origin: str
 
+    @property
+    def place(self) -> str:
+        """Return which database it is."""
+        return f"{self.host}:{self.port}/{self.database}"
+
     def url(self, ssl_mode: str) -> str:
         """Return what SQLAlchemy opens with psycopg2, credentials percent-encoded."""
         user, password = quote(self.username, safe=""), quote(self.password, safe="")
@@ -66,11 +71,19 @@ def migration_key(resource: CartService, credentials: DatabaseCredentials) -> st
 
     A migration is run once for each; the password plays no part.
     """
-    place = f"{credentials.host}:{credentials.port}/{credentials.database}"
-    return hashlib.sha256(f"{resource.spec.image}\n{place}".encode()).hexdigest()[:10]
+    return _digits(f"{resource.spec.image}\n{credentials.place}")
+
+
+def database_key(resource: CartService, credentials: DatabaseCredentials) -> str:
+    """Return ten hexadecimal digits for one database and how it is spoken to."""
+    return _digits(f"{credentials.place}?sslmode={ssl_mode(resource)}")
 
 
 def ssl_mode(resource: CartService) -> str:
     """Return libpq's sslmode: what the spec says, else as strict as its CA allows."""
     database = resource.spec.database
     return database.ssl_mode or ("verify-full" if database.ca else "require")
+
+
+def _digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -54,6 +54,24 @@ def test_shells_in_the_pod_get_the_credentials_from_the_secret() -> None:
     assert env["DB_CREDENTIALS_DIR"]["value"] == "/var/run/secrets/carthub.io/database"
 
 
+def test_the_pod_says_which_database_it_was_started_with_and_no_secret() -> None:
+    def told(**changed: object) -> object:
+        ssl_mode = {"sslMode": changed.pop("ssl_mode")} if "ssl_mode" in changed else {}
+        resource = cart_service(database=database(**ssl_mode))
+        made = deployment(resource, credentials(**changed), migrated="k")
+        return made["spec"]["template"]["metadata"]["annotations"]["carthub.io/database"]
+
+    changes: list[dict[str, object]] = [
+        {},
+        {"host": "other.example.com"},
+        {"port": 5433},
+        {"database": "shop"},
+        {"ssl_mode": "disable"},
+    ]
+    assert len({told(**changed) for changed in changes}) == len(changes)
+    assert told(username="other", password="other", version_id="v2") == told()
+
+
 def test_settings_reach_the_container() -> None:
     env = _env(environment="development", logLevel="DEBUG", env=[{"name": "EXTRA", "value": "1"}])
 
