@@ -111,11 +111,13 @@ class SecretSchedule(Protocol):
 class Login:
     """How a login at the database went: accepted, refused, or neither, where nobody knows.
 
-    `refusal` is the SQLSTATE; `max_connections` is what the server takes in all.
+    `refusal` is the SQLSTATE; `max_connections` is what the server takes in all. A postponed one
+    was not tried, as too many others hang: ask again soon.
     """
 
     is_accepted: bool = False
     refusal: str | None = None
+    is_postponed: bool = False
     max_connections: int | None = None
 
 

@@ -81,7 +81,7 @@ class CredentialSources:
             if known.credentials is not None and not (
                 last_good and credential_values.is_same_value(last_good, known.credentials)
             ):
-                self._try(resource, known.credentials, memory)
+                self._try(resource, known.credentials, memory, last_good)
         except SecretError as error:
             kept = ""
             if last_good is not None:
@@ -118,9 +118,13 @@ class CredentialSources:
         raise SecretError(Reason.PENDING, "spec.database.credentials names no source")
 
     def _try(
-        self, resource: CartService, credentials: DatabaseCredentials, memory: _Memory
+        self,
+        resource: CartService,
+        credentials: DatabaseCredentials,
+        memory: _Memory,
+        last_good: DatabaseCredentials | None,
     ) -> None:
-        """Log in with what is new; raises SecretError where PostgreSQL refuses it."""
+        """Log in with what is new; raises SecretError where it must not replace a good one."""
         database = resource.spec.database
         if self._logins is None or not database.credentials.check_login:
             return
@@ -136,6 +140,12 @@ class CredentialSources:
                 f"PostgreSQL at {credentials.host}:{credentials.port} refuses the user name and"
                 f" password of version {credentials.version_id} (SQLSTATE {login.refusal})"
                 f"{_hint(credentials)}",
+            )
+        if login.is_postponed and last_good is not None:
+            raise SecretError(
+                Reason.PENDING,
+                f"Version {credentials.version_id} waits to be tried at the database: too many"
+                " databases that are being asked do not answer",
             )
         memory.server_connections = login.max_connections or memory.server_connections
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from carthub_operator import kinds, migration, outlook
 from carthub_operator.api import names
+from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import CartService, Key
 from carthub_operator.children import Children
 from carthub_operator.contracts import Cache, Clock, Kinds
@@ -19,8 +20,9 @@ from carthub_operator.desired.facts import (
 from carthub_operator.desired.migration_job import migration_job
 from carthub_operator.memories import Memories
 
-# A Secret that does not exist yet is looked for more often than one that does.
-_MISSING_SECRET_SECONDS = 5.0
+# A Secret that does not exist yet is looked for more often than one that does; so is a login that
+# could not be tried.
+_PENDING_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,10 @@ class Observer:
         due_at = self._memories.of(resource.key, resource.uid).secret_due_at
         remaining = 0.0 if due_at is None else due_at - self._clock.monotonic()
         source = resource.spec.database.credentials.existing_secret
-        if source is not None and seen.known.credentials is None:
-            return min(remaining, _MISSING_SECRET_SECONDS)
+        known = seen.known
+        is_missing = source is not None and known.credentials is None
+        if is_missing or (known.credentials and known.state.reason is Reason.PENDING):
+            return min(remaining, _PENDING_SECONDS)
         return remaining
 
     def forget(self, key: Key) -> None:

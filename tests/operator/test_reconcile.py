@@ -319,6 +319,32 @@ def test_a_value_that_the_database_refuses_replaces_no_good_one(settled: World) 
     assert "apply Secret backend-db" in settled.cluster.writes
 
 
+def test_a_value_that_nobody_can_try_now_waits_and_replaces_no_good_one(settled: World) -> None:
+    settled.schedule.version, settled.schedule.fields = "v2", {"username": "u", "password": "p"}
+    settled.logins.answer = Login(is_postponed=True)
+
+    outcome = settled.reconcile()
+
+    assert "apply Secret backend-db" not in settled.cluster.writes
+    assert outcome.again_seconds == 5.0
+    told = {one["type"]: one for one in outcome.conditions}
+    assert told["SecretSynced"]["reason"] == "Pending"
+    assert "version v1 goes on being used" in told["SecretSynced"]["message"]
+    assert settled.condition("Stalled") == "False"
+
+    settled.logins.answer = Login()
+    settled.reconcile()
+    assert "apply Secret backend-db" in settled.cluster.writes
+
+
+def test_the_first_value_replaces_none_and_need_not_wait(world: World) -> None:
+    world.logins.answer = Login(is_postponed=True)
+
+    world.reconcile()
+
+    assert "create Secret backend-db" in world.cluster.writes
+
+
 def test_a_refused_value_stays_refused_while_aws_is_away(settled: World) -> None:
     settled.schedule.version, settled.schedule.fields["password"] = "v2", "wrong"
     settled.logins.answer = Login(refusal="28P01")

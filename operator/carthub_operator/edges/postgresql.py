@@ -6,6 +6,8 @@ No text of the server goes further: it is in the server's language, and names us
 import contextlib
 import socket
 import ssl
+import threading
+from collections.abc import Iterator
 
 from pg8000 import exceptions, native
 
@@ -20,7 +22,10 @@ _APPLICATION = "carthub-operator"
 
 
 class PostgresLogins:
-    """Logs in and out again, to see whether that goes."""
+    """Logs in and out again, to see whether that goes.
+
+    Takes twice the time at most, half of it to connect, but for the name's resolution.
+    """
 
     def __init__(self, *, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
@@ -33,9 +38,7 @@ class PostgresLogins:
         try:
             context = _context(ssl_mode, authority)
             with (
-                contextlib.closing(
-                    socket.create_connection(place, self._timeout_seconds)
-                ) as opened,
+                _connection(place, self._timeout_seconds) as opened,
                 native.Connection(
                     credentials.username,
                     host=credentials.host,
@@ -52,6 +55,45 @@ class PostgresLogins:
             return _answer(error)
         except Exception:  # noqa: BLE001 - no PostgreSQL, no TLS, letters that SCRAM forbids: no refusal
             return Login()
+
+
+@contextlib.contextmanager
+def _connection(place: tuple[str, int], timeout_seconds: float) -> Iterator[socket.socket]:
+    """Yield a connection, and cut it once that time is over.
+
+    A socket's own timeout begins anew with every byte that comes.
+    """
+    # A copy: TLS takes the first one over.
+    with _connected(place, timeout_seconds) as opened, opened.dup() as same:
+        cutting = threading.Timer(timeout_seconds, _cut, [same])
+        cutting.daemon = True
+        cutting.start()
+        try:
+            yield opened
+        finally:
+            cutting.cancel()
+            cutting.join()
+
+
+def _connected(place: tuple[str, int], timeout_seconds: float) -> socket.socket:
+    """Return a connection to the first address that answers; each has its share of the time."""
+    found = socket.getaddrinfo(*place, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in found:
+        opened = socket.socket(family, kind, protocol)
+        opened.settimeout(timeout_seconds / len(found))
+        try:
+            opened.connect(address)
+        except OSError:
+            opened.close()
+            continue
+        opened.settimeout(timeout_seconds)
+        return opened
+    raise OSError("no address answers")
+
+
+def _cut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _answer(error: exceptions.DatabaseError) -> Login:

@@ -2,7 +2,8 @@
 
 An answer counts for all CartServices with the same credentials. A database that does not answer
 holds up nobody for longer than a moment, and is then left alone for a while; what it said last
-counts on meanwhile, so that no refused password slips in while nobody can be asked.
+counts on meanwhile, so that no refused password slips in while nobody can be asked. While too many
+of them hang, what is new waits.
 """
 
 import threading
@@ -15,7 +16,7 @@ from typing import Protocol
 from carthub_operator.contracts import Login
 from carthub_operator.desired.facts import DatabaseCredentials
 
-_UNKNOWN = Login()
+_UNKNOWN, _POSTPONED = Login(), Login(is_postponed=True)
 # How long a pass waits; the attempt itself may go on in its own thread.
 PATIENCE_SECONDS = 3.0
 _ACCEPTED_SECONDS = 300.0
@@ -73,13 +74,14 @@ class LoginChecks:
             said, until = self._answers.get(question, (_UNKNOWN, 0.0))
             if now < until or now < self._silent.get(place, 0.0):
                 return said
-        self._ask(question, place)
+        unknown = _UNKNOWN if self._ask(question, place) else _POSTPONED
         with self._lock:
-            return self._answers.get(question, (_UNKNOWN, 0.0))[0]
+            return self._answers.get(question, (unknown, 0.0))[0]
 
-    def _ask(self, question: _Question, place: tuple[str, int]) -> None:
+    def _ask(self, question: _Question, place: tuple[str, int]) -> bool:
+        """Try a login, and return whether: too many may hang already."""
         if not self._slots.acquire(blocking=False):
-            return
+            return False
 
         def ask() -> None:
             try:
@@ -97,6 +99,7 @@ class LoginChecks:
         asking.join(self._patience_seconds)
         if asking.is_alive():
             self._keep(question, place, _UNKNOWN)
+        return True
 
     def _keep(self, question: _Question, place: tuple[str, int], login: Login) -> None:
         now = self._monotonic()

@@ -1,8 +1,11 @@
 """Logins on a real PostgreSQL: taken, refused, or not to be had."""
 
+import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -98,6 +101,73 @@ def garbled() -> Iterator[int]:
         answering.start()
         yield server.getsockname()[1]
         answering.join(10)
+
+
+@pytest.fixture
+def trickling() -> Iterator[Callable[[bytes], int]]:
+    """Starts servers that begin with some bytes and then send one at a time; returns the port."""
+    is_over, servers = threading.Event(), ExitStack()
+
+    def start(beginning: bytes) -> int:
+        server = servers.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+        def answer() -> None:
+            taken, _ = server.accept()
+            with taken, contextlib.suppress(OSError):
+                taken.recv(1024)
+                taken.sendall(beginning)
+                # Bounded, so that this is no test that hangs.
+                for _ in range(100):
+                    taken.sendall(b"x")
+                    if is_over.wait(0.1):
+                        break
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        servers.callback(answering.join, 15)
+        return int(server.getsockname()[1])
+
+    with servers:
+        yield start
+        is_over.set()
+
+
+@pytest.mark.parametrize(
+    ("ssl_mode", "beginning"),
+    [("disable", b"S\x00\x0f\xff\xff"), ("require", b"S\x16\x03\x03\x3f\xff")],
+    ids=["plain", "tls"],
+)
+def test_what_answers_a_byte_at_a_time_is_cut_off_in_time(
+    login: DatabaseCredentials,
+    trickling: Callable[[bytes], int],
+    ssl_mode: str,
+    beginning: bytes,
+) -> None:
+    began_at = time.monotonic()
+
+    answer = _attempt(_with(login, port=trickling(beginning)), ssl_mode)
+
+    assert answer == Login()
+    assert time.monotonic() - began_at < 6.0
+
+
+def test_a_name_of_many_addresses_takes_no_longer(
+    login: DatabaseCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(2):
+            # What waits to be taken fills the queue: the next one is not answered.
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        place = (socket.AF_INET, socket.SOCK_STREAM, 6, "", server.getsockname())
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [place] * 5)
+        began_at = time.monotonic()
+
+        assert _attempt(_with(login, host="many.invalid")) == Login()
+
+        assert time.monotonic() - began_at < 6.0
 
 
 def test_what_does_not_answer_is_no_refusal(login: DatabaseCredentials, silent: int) -> None:

@@ -116,6 +116,24 @@ def test_a_login_that_hangs_holds_up_a_pass_for_a_moment_only(world: World) -> N
 def test_no_more_than_four_hang_at_a_time(world: World) -> None:
     world.let_go.clear()
     for number in range(6):
-        assert world.ask(host=f"db-{number}") == Login()
+        expected = Login() if number < 4 else Login(is_postponed=True)
+        assert world.ask(host=f"db-{number}") == expected
 
     assert len(world.attempts) == 4
+
+
+def test_what_was_said_counts_while_four_hang(world: World) -> None:
+    world.answer = REFUSED
+    assert world.ask() == REFUSED
+    world.let_go.clear()
+    for number in range(4):
+        world.ask(host=f"db-{number}")
+    world.clock.seconds += 6
+
+    assert world.ask() == REFUSED
+    assert world.ask(password="another") == Login(is_postponed=True)
+    world.let_go.set()
+
+    eventually(
+        lambda: world.ask(password="another") == REFUSED, what="a free slot", every_seconds=0.01
+    )
