@@ -70,7 +70,7 @@ def complete(
         changed_at=now,
         origin=origin(resource),
     )
-    if previous is not None and is_same_value(previous, found):
+    if previous is not None and previous.is_same_value(found):
         return replace(previous, origin=found.origin)
     return found
 
@@ -87,13 +87,6 @@ def origin(resource: CartService) -> str:
     )
     text = repr((source, database.host, database.port, database.name))
     return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def is_same_value(one: DatabaseCredentials, other: DatabaseCredentials) -> bool:
-    """Tell whether both lead into the same database by the same login."""
-    return one == replace(
-        other, version_id=one.version_id, changed_at=one.changed_at, origin=one.origin
-    )
 
 
 def of_secret(live: Mapping[str, Any] | None) -> DatabaseCredentials | None:

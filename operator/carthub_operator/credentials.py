@@ -78,9 +78,7 @@ class CredentialSources:
         last_good = memory.credentials or credential_values.of_secret(live)
         try:
             known = self._current(resource, live, memory, last_good)
-            if known.credentials is not None and not (
-                last_good and credential_values.is_same_value(last_good, known.credentials)
-            ):
+            if known.credentials is not None and not known.credentials.is_same_value(last_good):
                 self._try(resource, known.credentials, memory, last_good)
         except SecretError as error:
             kept = ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from carthub_operator import kinds, news, outlook, rollout
+from carthub_operator import credential_values, kinds, news, outlook, rollout
 from carthub_operator.api import names
 from carthub_operator.api.resource import CartService, Key, parse
 from carthub_operator.children import Children
@@ -198,6 +198,9 @@ class Reconciler:
             pods=() if is_settled else tuple(self._cache.pods(resource.namespace, resource.uid)),
             secret=seen.known.state,
             credentials=credentials,
+            stored=credential_values.of_secret(
+                children.get("Secret", names.database_secret(resource.name))
+            ),
             migration=seen.migration,
             server_connections=seen.known.server_connections,
             problem=problem,

@@ -85,6 +85,13 @@ class World:
         live["spec"]["database"].update(fields)
         self.cache.put(self.cluster.add(live))
 
+    def suspend(self, *, is_wanted: bool = True) -> None:
+        """Set `spec.suspend`, as a user does."""
+        live = self.cluster.find("CartService", "backend")
+        live["metadata"]["generation"] += 1
+        live["spec"]["suspend"] = is_wanted
+        self.cache.put(self.cluster.add(live))
+
     def secret(self) -> dict[str, str]:
         """Return what our own Secret holds."""
         return credential_values.decoded(self.cluster.find("Secret", "backend-db"))
@@ -400,6 +407,40 @@ def test_a_secret_edited_by_hand_is_not_taken_for_good_after_a_restart(settled: 
     settled.reconcile()
 
     assert settled.cluster.writes == ["apply Secret backend-db"]
+
+
+def test_a_rotation_while_suspended_is_told_as_one_to_come(settled: World) -> None:
+    settled.suspend()
+    settled.reconcile()
+    settled.schedule.version, settled.schedule.fields = "v2", {"username": "u", "password": "p"}
+
+    settled.clock.seconds += 20.0
+    news = settled.reconcile().news
+
+    status = settled.cluster.find("CartService", "backend")["status"]
+    assert status["database"]["secretVersionId"] == "v1"
+    told = {one["type"]: (one["status"], one["reason"]) for one in status["conditions"]}
+    assert told["Ready"] == told["SecretSynced"] == ("Unknown", "Suspended")
+    assert status["conditions"][0]["message"].startswith("The spec, the credentials or a child")
+    assert not news
+    assert not [one for one in settled.cluster.writes if not one.startswith("status")]
+
+    settled.suspend(is_wanted=False)
+    settled.settle()
+    status = settled.cluster.find("CartService", "backend")["status"]
+    assert status["database"]["secretVersionId"] == "v2"
+
+
+def test_a_version_that_could_not_be_written_is_not_told_as_used(settled: World) -> None:
+    settled.cluster.refuses = {"apply Secret backend-db"}
+    settled.cluster.refusal = errors.Forbidden("cannot patch secrets")
+    settled.schedule.version, settled.schedule.fields = "v2", {"username": "u", "password": "p"}
+
+    outcome = settled.reconcile()
+
+    status = settled.cluster.find("CartService", "backend")["status"]
+    assert status["database"]["secretVersionId"] == "v1"
+    assert [one.reason for one in outcome.news] == ["Forbidden"]
 
 
 def test_what_the_spec_no_longer_wants_is_removed(settled: World) -> None:

@@ -144,6 +144,7 @@ def observation(**changed: Any) -> Observation:
         "pods": (),
         "secret": SecretState(is_synced=True, reason=Reason.SYNCED, message="version v1"),
         "credentials": credentials(),
+        "stored": changed.get("credentials", credentials()),
         "migration": Progress(MigrationState.SUCCEEDED),
     }
     return Observation(**{**values, **changed})

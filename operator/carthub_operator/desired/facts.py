@@ -1,7 +1,7 @@
 """What the builders must know beside the spec, seen by the reconcile and passed in."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
@@ -34,6 +34,12 @@ class DatabaseCredentials:
     def place(self) -> str:
         """Return which database it is."""
         return f"{self.host}:{self.port}/{self.database}"
+
+    def is_same_value(self, other: "DatabaseCredentials | None") -> bool:
+        """Return whether the other leads into the same database by the same login."""
+        return other is not None and self == replace(
+            other, version_id=self.version_id, changed_at=self.changed_at, origin=self.origin
+        )
 
     def url(self, ssl_mode: str) -> str:
         """Return what SQLAlchemy opens with psycopg2, credentials percent-encoded."""

@@ -13,9 +13,8 @@ from carthub_operator.status.observation import Observation, enough_serve, pods
 
 def features(resource: CartService, seen: Observation) -> list[Condition]:
     """Return the conditions of what a CartService stands on, each by itself."""
-    secret = seen.secret
     conditions = [
-        Condition(Type.SECRET_SYNCED, secret.is_synced, secret.reason, secret.message),
+        _secret(resource, seen),
         _available(resource, seen.deployment),
     ]
     if resource.spec.database.migrations.enabled:
@@ -23,6 +22,15 @@ def features(resource: CartService, seen: Observation) -> list[Condition]:
     if resource.spec.autoscaling.enabled:
         conditions.append(_autoscaling(seen.autoscaler))
     return conditions
+
+
+def _secret(resource: CartService, seen: Observation) -> Condition:
+    kind, credentials, secret = Type.SECRET_SYNCED, seen.credentials, seen.secret
+    is_written = credentials is not None and credentials.is_same_value(seen.stored)
+    if resource.spec.suspend and secret.is_synced and credentials and not is_written:
+        message = f"Version {credentials.version_id} is not in the Secret yet: suspended"
+        return Condition(kind, None, Reason.SUSPENDED, message)
+    return Condition(kind, secret.is_synced, secret.reason, secret.message)
 
 
 def _available(resource: CartService, deployment: Mapping[str, Any] | None) -> Condition:

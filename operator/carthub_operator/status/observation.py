@@ -29,7 +29,9 @@ class Observation:
     # The API's pods; only looked up while something is not available.
     pods: tuple[Mapping[str, Any], ...]
     secret: SecretState
+    # What is to be used, and what our Secret holds: another while suspended, or not written yet.
     credentials: DatabaseCredentials | None
+    stored: DatabaseCredentials | None
     migration: Progress
     # What PostgreSQL takes in all, None while it was not asked.
     server_connections: int | None = None

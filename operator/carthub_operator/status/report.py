@@ -81,7 +81,7 @@ def _database(resource: CartService, seen: Observation) -> dict[str, Any]:
     before = resource.status.get("database", {}).get("serverMaxConnections")
     if server_connections := seen.server_connections or before:
         database["serverMaxConnections"] = server_connections
-    if seen.credentials is not None:
-        database["secretVersionId"] = seen.credentials.version_id
-        database["secretChangedAt"] = seen.credentials.changed_at
+    if seen.stored is not None:
+        database["secretVersionId"] = seen.stored.version_id
+        database["secretChangedAt"] = seen.stored.changed_at
     return database

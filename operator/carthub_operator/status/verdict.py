@@ -40,7 +40,10 @@ def suspended(seen: Observation, previous: Mapping[str, Any]) -> list[Condition]
     message = "spec.suspend is true: the operator leaves the children as they are"
     ready = Condition(Type.READY, None, Reason.SUSPENDED, message)
     if seen.has_pending_changes:
-        changed = "The spec has changed while suspended; set spec.suspend to false to roll it out"
+        changed = (
+            "The spec, the credentials or a child has changed while suspended; set spec.suspend to"
+            " false to carry it out"
+        )
         ready = Condition(Type.READY, None, Reason.SUSPENDED, changed)
     else:
         for old in previous.get("conditions", ()):
