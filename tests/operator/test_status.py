@@ -357,6 +357,19 @@ def test_a_spec_changed_while_suspended_is_not_called_observed() -> None:
     assert status["observedGeneration"] == 1
 
 
+def test_a_change_taken_back_while_suspended_is_no_longer_told() -> None:
+    before = status_for(cart_service(generation=1), observation(), now=NOW)
+    changed = cart_service(generation=2, suspend=True, status=before)
+    told = status_for(changed, observation(has_pending_changes=True), now=LATER)
+
+    status = status_for(
+        cart_service(generation=3, suspend=True, status=told), observation(), now=LATER
+    )
+
+    assert _told(status)["Ready"] == ("True", "Ready")
+    assert status["observedGeneration"] == 3
+
+
 def test_an_unreadable_spec_keeps_what_was_known() -> None:
     before = status_for(cart_service(), observation(), now=NOW)
 

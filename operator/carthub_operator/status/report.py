@@ -21,7 +21,7 @@ def status_for(resource: CartService, observation: Observation, *, now: str) -> 
     generation = resource.generation
     told = features(resource, observation)
     if resource.spec.suspend:
-        summary = suspended(observation, previous)
+        summary = suspended(resource, observation, told)
         if observation.has_pending_changes:
             generation = previous.get("observedGeneration", -1)
     else:

@@ -1,7 +1,6 @@
 """The verdict over all parts: Ready, Reconciling, Stalled."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from carthub_operator import errors, rollout
 from carthub_operator.api.conditions import Condition, Reason, Type
@@ -35,10 +34,12 @@ def verdict(
     ]
 
 
-def suspended(seen: Observation, previous: Mapping[str, Any]) -> list[Condition]:
-    """Return the same while suspended; `previous` is the status that was told before."""
+def suspended(
+    resource: CartService, seen: Observation, features: Iterable[Condition]
+) -> list[Condition]:
+    """Return the same while suspended: Ready stays as it was told before."""
     message = "spec.suspend is true: the operator leaves the children as they are"
-    ready = Condition(Type.READY, None, Reason.SUSPENDED, message)
+    ready = verdict(resource, seen, features)[0]
     if seen.has_pending_changes:
         changed = (
             "The spec, the credentials or a child has changed while suspended; set spec.suspend to"
@@ -46,8 +47,9 @@ def suspended(seen: Observation, previous: Mapping[str, Any]) -> list[Condition]
         )
         ready = Condition(Type.READY, None, Reason.SUSPENDED, changed)
     else:
-        for old in previous.get("conditions", ()):
-            if old["type"] == Type.READY:
+        for old in resource.status.get("conditions", ()):
+            # A change that was taken back leaves nothing of what was told of it.
+            if old["type"] == Type.READY and old["reason"] != Reason.SUSPENDED:
                 status = {"True": True, "False": False}.get(old["status"])
                 ready = Condition(Type.READY, status, old["reason"], old["message"])
     return [
