@@ -45,6 +45,7 @@ class StatusWriter:
         before = dict(resource.status)
         wait_seconds = self._wait_seconds(resource, seen, status)
         if before == status:
+            self._memories.of(resource.key, resource.uid).pending_since = None
             return before, 0.0
         if wait_seconds > 0.0:
             return before, wait_seconds

@@ -174,6 +174,24 @@ def test_a_settled_resource_is_not_written_again(settled: World) -> None:
     assert settled.cluster.writes == []
 
 
+def test_a_change_after_quiet_passes_waits_whether_it_becomes_a_verdict(settled: World) -> None:
+    settled.clock.seconds += 100.0
+    settled.reconcile()
+    settled.clock.seconds += 5.0
+    # One pod more, which does not serve yet.
+    settled.set(
+        "Deployment", "backend-deployment", status={**_SERVING, "replicas": 3, "updatedReplicas": 3}
+    )
+
+    outcome = settled.reconcile()
+
+    assert settled.cluster.writes == []
+    assert outcome.again_seconds == 1.0
+    settled.clock.seconds += 1.0
+    settled.reconcile()
+    assert settled.cluster.writes == ["status CartService backend"]
+
+
 def test_passes_in_between_do_not_put_off_the_reading_of_the_secret(settled: World) -> None:
     del settled.cluster.objects["Secret", "shopping-cart", "backend-db"]
     outcomes = []
