@@ -74,13 +74,13 @@ class KubernetesCluster:
     def overwrite(self, manifest: Manifest, *, uid: str) -> Manifest:
         """Give an object every list of the manifest as a whole, whoever has added to it."""
         kind, metadata = kinds.BY_NAME[manifest["kind"]], manifest["metadata"]
-        return self.change(
-            kind,
-            metadata["namespace"],
-            metadata["name"],
-            _with_metadata(manifest, uid=uid),
-            field_manager=names.FIELD_MANAGER,
-        )
+        place = (kind, metadata["namespace"], metadata["name"])
+        body = _with_metadata(manifest, uid=uid)
+        live = self.change(*place, body, field_manager=names.FIELD_MANAGER)["metadata"]
+        # What is recorded as updated by us would stay when an apply of ours leaves it out.
+        kept = [one for one in live["managedFields"] if not _is_update_of_ours(one)]
+        recorded = {"resourceVersion": live["resourceVersion"], "managedFields": kept}
+        return self.change(*place, {"metadata": recorded}, field_manager=names.FIELD_MANAGER)
 
     def apply_status(self, manifest: Manifest, *, uid: str) -> Manifest:
         """Apply the status of a CartService."""
@@ -200,6 +200,10 @@ def _yaml(manifest: Manifest) -> bytes:
     """
     text = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def _is_update_of_ours(entry: Json) -> bool:
+    return bool(entry["manager"] == names.FIELD_MANAGER and entry["operation"] == "Update")
 
 
 def _with_metadata(manifest: Manifest, **fields: str) -> Manifest:

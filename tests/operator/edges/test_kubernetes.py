@@ -10,6 +10,7 @@ import pytest
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ports import free_port
 from carthub_operator import errors, kinds
+from carthub_operator.api import names
 from carthub_operator.contracts import NamespaceTerminating
 from carthub_operator.edges.api_server import Timeouts
 from carthub_operator.edges.kubernetes import KubernetesCluster
@@ -100,6 +101,36 @@ def test_any_text_arrives_as_it_was_sent(
     wanted["metadata"]["annotations"] = {"text": text}
 
     assert cluster.create(wanted)["metadata"]["annotations"] == {"text": text}
+
+
+def test_what_was_overwritten_can_be_dropped_later(
+    cluster: KubernetesCluster, namespace: str
+) -> None:
+    wanted = _service(namespace)
+    wanted["spec"]["ports"][0]["name"] = "http"
+    made = cluster.create(wanted)
+    uid = made["metadata"]["uid"]
+    theirs = {"port": 80, "protocol": "TCP", "name": "theirs"}, {"port": 81, "name": "more"}
+    cluster.change(
+        SERVICE,
+        namespace,
+        "one",
+        {"metadata": {"labels": {"test": "no"}}, "spec": {"ports": theirs}},
+        field_manager="somebody",
+    )
+
+    cluster.overwrite(wanted, uid=uid)
+    applied = cluster.apply(wanted, uid=uid)
+
+    assert applied["spec"]["ports"] == made["spec"]["ports"]
+    assert applied["metadata"]["labels"] == {"test": "yes"}
+    assert [
+        (one["manager"], one["operation"])
+        for one in applied["metadata"]["managedFields"]
+        if one["manager"] == names.FIELD_MANAGER
+    ] == [(names.FIELD_MANAGER, "Apply")]
+    del wanted["metadata"]["labels"]
+    assert "labels" not in cluster.apply(wanted, uid=uid)["metadata"]
 
 
 def test_applying_needs_the_same_object(cluster: KubernetesCluster, namespace: str) -> None:
