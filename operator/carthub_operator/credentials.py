@@ -155,6 +155,7 @@ class CredentialSources:
         last_good: DatabaseCredentials | None,
     ) -> Known:
         if not self._allow_list.permits(resource.namespace, source.secret_id):
+            self._schedule.forget(resource.key)
             raise SecretError(
                 Reason.SECRET_NOT_ALLOWED,
                 f"the operator's allow-list (CARTHUB_SECRET_ALLOW_LIST) does not give secret"
@@ -162,6 +163,7 @@ class CredentialSources:
             )
         region = source.region or source.region_of_arn or self._default_region
         if region is None:
+            self._schedule.forget(resource.key)
             raise SecretError(
                 Reason.SECRET_NOT_FOUND,
                 "spec.database.credentials.secretsManager.region is missing, and the operator has"

@@ -175,6 +175,7 @@ class Operator:
 
     def _stand_by(self) -> None:
         self._queue.pause()
+        self._schedule.forget_all()
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT."""

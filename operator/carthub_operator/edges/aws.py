@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from types_boto3_secretsmanager import SecretsManagerClient
 
 CURRENT = "AWSCURRENT"
+_MOST_CLIENTS = 16
 _DENIED = frozenset(
     {
         "AccessDenied",
@@ -73,6 +74,9 @@ class AwsSecretsManager:
             retries={"total_max_attempts": 2, "mode": "standard"},
         )
         self._lock = threading.Lock()
+        # A session of our own: the default one is not safe to share between threads.
+        self._session = boto3.session.Session()
+        # Of the region that was used last, the last.
         self._clients: dict[str, SecretsManagerClient] = {}
 
     def current_version(self, secret_id: str, region: str) -> str:
@@ -102,13 +106,14 @@ class AwsSecretsManager:
 
     def _client(self, region: str) -> "SecretsManagerClient":
         with self._lock:
-            if region not in self._clients:
-                # A session of our own: the default one is not safe to share between threads.
-                session = boto3.session.Session()
-                self._clients[region] = session.client(
-                    "secretsmanager", region_name=region, config=self._config
-                )
-            return self._clients[region]
+            client = self._clients.pop(region, None) or self._session.client(
+                "secretsmanager", region_name=region, config=self._config
+            )
+            self._clients[region] = client
+            if len(self._clients) > _MOST_CLIENTS:
+                # Who may write a CartService may name any region; each client takes megabytes.
+                del self._clients[next(iter(self._clients))]
+            return client
 
     def _call(self, operation: str, region: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
         started, code = time.monotonic(), ""

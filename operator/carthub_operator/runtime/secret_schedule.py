@@ -18,6 +18,7 @@ from carthub_operator.errors import CarthubError, SecretError
 
 # How long a pass waits for a first answer: long enough for an AWS that answers.
 PATIENCE_SECONDS = 2.0
+_LEAST_JITTER, _MOST_JITTER = 0.9, 1.1
 
 
 class SecretsManager(Protocol):
@@ -128,6 +129,12 @@ class AwsSecretSchedule:
                 key, _Subscription(interval_seconds, known_version)
             )
             subscription.interval_seconds = interval_seconds
+            if entry.failures == 0:
+                # An interval that has become shorter counts from now on, not after the longer one.
+                latest = self._monotonic() + interval_seconds * _MOST_JITTER
+                if entry.due_at > latest:
+                    entry.due_at = latest
+                    self._changed.notify_all()
             subscription.known_version = known_version
             is_demanded = demand is not None and self._demands.get(key) != demand
             if demand is not None:
@@ -136,6 +143,13 @@ class AwsSecretSchedule:
                 self._wait_for_answer(entry, subscription, is_demanded=is_demanded)
             subscription.told = entry.reading
             return entry.reading
+
+    def forget_all(self) -> None:
+        """Stop looking for any: another operator does."""
+        with self._changed:
+            self._entries.clear()
+            self._of_key.clear()
+            self._demands.clear()
 
     def forget(self, key: Key) -> None:
         """Stop looking for this CartService."""
@@ -233,7 +247,11 @@ class AwsSecretSchedule:
         delay = float(interval)
         if entry.failures:
             delay = min(delay, 2.0 ** min(entry.failures, 16))
-        delay = 0.0 if entry.is_wanted_again else delay * (0.9 + 0.2 * self._jitter())
+        delay = (
+            0.0
+            if entry.is_wanted_again
+            else delay * (_LEAST_JITTER + (_MOST_JITTER - _LEAST_JITTER) * self._jitter())
+        )
         entry.due_at = self._monotonic() + delay
         if after.error is None:
             entry.read_at = self._monotonic()

@@ -183,3 +183,9 @@ def test_silence_is_a_source_that_is_away_within_the_time_limit(
             Reason.SECRET_SOURCE_UNAVAILABLE
         )
     assert calls == [("DescribeSecret", "ReadTimeoutError")]
+
+
+def test_however_many_regions_are_named_few_clients_are_kept(secrets: AwsSecretsManager) -> None:
+    for number in range(60):
+        assert _reason(lambda n=number: secrets.current_version("none", f"us-east-{n}"))  # type: ignore[misc] # a default binds the loop's number
+    assert len(secrets._clients) == 16  # noqa: SLF001 - nothing else shows what it keeps

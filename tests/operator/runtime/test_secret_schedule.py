@@ -258,6 +258,28 @@ def test_what_nobody_refers_to_is_asked_for_no_more(world: World) -> None:
     assert world.schedule._entries == {}  # noqa: SLF001 - a leak is not seen from outside
 
 
+def test_a_shorter_interval_counts_from_now_on(world: World) -> None:
+    world.schedule.start(threads=1)
+    world.read(interval_seconds=86_400)
+    assert world.entry.due_at == world.seconds + 86_400
+
+    world.read(interval_seconds=10)
+
+    assert world.entry.due_at == world.seconds + 11
+
+
+def test_who_leads_no_more_asks_no_more(world: World) -> None:
+    world.schedule.start(threads=1)
+    world.read()
+    world.schedule.forget_all()
+    world.seconds += 120
+    # As one that is left does: it would be answered behind the forgotten one.
+    world.schedule.reading(BACKEND, OTHER, interval_seconds=60, known_version=None, demand=None)
+
+    assert world.aws.calls == ["describe", "value"] * 2
+    assert list(world.schedule.unread_seconds()) == [OTHER]
+
+
 def test_another_reference_replaces_the_one_before(world: World) -> None:
     world.read()
     world.schedule.reading(BACKEND, OTHER, interval_seconds=60, known_version=None, demand=None)
