@@ -23,14 +23,6 @@ from carthub_operator.desired.facts import (
 from carthub_operator.errors import SecretError
 
 _MAX_PORT = 65535
-_OUR_KEYS = (
-    names.KEY_DATABASE_URL,
-    names.KEY_USERNAME,
-    names.KEY_PASSWORD,
-    names.KEY_PGHOST,
-    names.KEY_PGPORT,
-    names.KEY_PGDATABASE,
-)
 
 
 def complete(
@@ -95,7 +87,7 @@ def of_secret(live: Mapping[str, Any] | None) -> DatabaseCredentials | None:
         return None
     annotations = live["metadata"].get("annotations") or {}
     data = compare.fields_of(live, names.FIELD_MANAGER).get("f:data", {})
-    if any(f"f:{key}" not in data for key in _OUR_KEYS):
+    if any(f"f:{key}" not in data for key in names.SECRET_ENV):
         return None
     try:
         values = decoded(live)

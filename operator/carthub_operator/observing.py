@@ -1,9 +1,9 @@
 """What is so of one CartService: its Secret, credentials and migrations, and so the plan."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from carthub_operator import kinds, migration, outlook
+from carthub_operator import credential_values, kinds, migration, outlook
 from carthub_operator.api import names
 from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import CartService, Key
@@ -14,6 +14,7 @@ from carthub_operator.desired.children import Plan, plan
 from carthub_operator.desired.facts import (
     DatabaseCredentials,
     Facts,
+    Manifest,
     MigrationState,
     migration_key,
 )
@@ -78,8 +79,9 @@ class Observer:
         self._read_secret(resource, children)
         secret = children.get("Secret", names.database_secret(resource.name))
         known = self._credentials.look(resource, secret)
-        progress = self._migration(resource, children, known)
-        facts = self._facts(known.credentials, progress.state)
+        in_use = self._in_use(resource, children, known)
+        progress = self._migration(resource, children, known, is_ahead=in_use is not None)
+        facts = replace(self._facts(known.credentials, progress.state), in_use=in_use)
         return Seen(known, progress, plan(resource, facts))
 
     def again_seconds(self, resource: CartService, seen: Seen) -> float:
@@ -126,13 +128,26 @@ class Observer:
         is_served = self._known_kinds.knows(kinds.SERVICE_MONITOR)
         return Facts(credentials, state, serves_service_monitors=is_served)
 
+    def _in_use(self, resource: CartService, children: Children, known: Known) -> Manifest | None:
+        """Return our Secret where pods use another database than the credentials lead to."""
+        secret = children.get("Secret", names.database_secret(resource.name))
+        stored = credential_values.of_secret(secret)
+        if (
+            stored is None
+            or known.credentials is None
+            or stored.place == known.credentials.place
+            or children.get("Deployment", names.deployment(resource.name)) is None
+        ):
+            return None
+        return secret
+
     def _migration(
-        self, resource: CartService, children: Children, known: Known
+        self, resource: CartService, children: Children, known: Known, *, is_ahead: bool
     ) -> migration.Progress:
         if known.credentials is None or not resource.spec.database.migrations.enabled:
             return migration.Progress()
         key = migration_key(resource, known.credentials)
-        wanted = migration_job(resource, key)
+        wanted = migration_job(resource, key, is_ahead=is_ahead)
         return migration.progress(
             key,
             deployment=children.get("Deployment", names.deployment(resource.name)),

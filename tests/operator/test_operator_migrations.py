@@ -31,6 +31,34 @@ def test_a_failed_migration_leaves_the_old_version_serving(ready: LiveCart) -> N
     assert pod["containers"][0]["image"] == OTHER_IMAGE
 
 
+def test_a_database_that_cannot_be_migrated_leaves_the_one_before_in_use(
+    ready: LiveCart, operator: OperatorProcess
+) -> None:
+    in_use, template = ready.secret(), ready.child("Deployment")["spec"]["template"]
+    ready.migration_fails = "no such host"
+
+    ready.patch("CartService", "backend", {"spec": {"database": {"host": "other.example.com"}}})
+    ready.wait_for("MigrationSucceeded", "False", "MigrationFailed")
+
+    held = ready.secret()
+    assert {key: held[key] for key in in_use} == in_use
+    assert held["MIGRATION_PGHOST"] == "other.example.com"
+    (failed,) = (
+        job["metadata"]["name"]
+        for job in ready.items("Job")
+        if any(c["type"] == "Failed" for c in job["status"]["conditions"])
+    )
+
+    ready.migration_fails = None
+    ready.delete("Job", failed)
+
+    ready.wait_ready()
+    settle(operator)
+    assert set(ready.secret()) == set(in_use)
+    assert ready.secret()["PGHOST"] == "other.example.com"
+    assert ready.child("Deployment")["spec"]["template"] != template
+
+
 def _jobs(cart: LiveCart) -> set[str]:
     return {job["metadata"]["uid"] for job in cart.items("Job")}
 

@@ -301,20 +301,71 @@ def test_a_new_secret_version_reaches_secret_and_pods(settled: World) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"host": "other.example.com"}, {"port": 5433}, {"name": "shop2"}, {"sslMode": "disable"}],
+    [{"host": "other.example.com"}, {"port": 5433}, {"name": "shop2"}],
     ids=lambda changed: next(iter(changed)),
 )
-def test_another_database_reaches_the_secret_and_then_the_pods(
+def test_another_database_reaches_secret_and_pods_once_it_is_migrated(
     settled: World, changed: dict[str, Any]
 ) -> None:
-    before = settled.template()
+    before, in_use = settled.template(), settled.secret()
 
     settled.change_database(**changed)
+    settled.reconcile()
+
+    held = settled.secret()
+    assert {key: held[key] for key in in_use} == in_use
+    assert held["MIGRATION_DATABASE_URL"] != in_use["DATABASE_URL"]
+    done = [one.split()[:2] for one in settled.cluster.writes]
+    assert ["create", "Job"] in done
+    assert ["apply", "Deployment"] not in done
+    settled.cluster.requests.clear()
+
+    settled.settle()
+
+    now = settled.secret()
+    assert now["DATABASE_URL"] == held["MIGRATION_DATABASE_URL"]
+    written = [one for one in settled.cluster.writes if one.split()[1] in {"Secret", "Deployment"}]
+    assert written == ["apply Secret backend-db", "apply Deployment backend-deployment"]
+    assert settled.template() != before
+
+
+def test_another_tls_mode_reaches_the_secret_and_then_the_pods(settled: World) -> None:
+    before = settled.template()
+
+    settled.change_database(sslMode="disable")
     settled.settle()
 
     written = [one for one in settled.cluster.writes if one.split()[1] in {"Secret", "Deployment"}]
     assert written == ["apply Secret backend-db", "apply Deployment backend-deployment"]
     assert settled.template() != before
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["same-process", "restarted"])
+def test_a_database_that_cannot_be_migrated_is_not_used(
+    settled: World, *, is_restarted: bool
+) -> None:
+    in_use = settled.secret()
+    settled.change_database(host="wrong.example.com", sslMode="disable")
+    settled.reconcile()
+    job = next(one.split()[2] for one in settled.cluster.writes if one.startswith("create Job"))
+    failed = {"type": "Failed", "status": "True", "message": "BackoffLimitExceeded"}
+    settled.set("Job", job, status={"conditions": [failed]})
+    if is_restarted:
+        settled.start()
+
+    for _ in range(3):
+        settled.clock.seconds += 70.0
+        settled.reconcile()
+
+    assert settled.condition("Stalled") == "True"
+    held = settled.secret()
+    assert {key: held[key] for key in in_use} == in_use
+    assert settled.cluster.writes.count(f"create Job {job}") == 1
+
+    settled.change_database(host="db.example.com", sslMode="require")
+    settled.settle()
+    assert settled.secret()["PGHOST"] == "db.example.com"
+    assert "apply Deployment backend-deployment" not in settled.cluster.writes
 
 
 def test_the_same_value_in_a_new_version_writes_nothing(settled: World) -> None:

@@ -106,6 +106,8 @@ SECRET_ENV: Final = (
     KEY_PGPASSWORD,
     KEY_PGSSLMODE,
 )
+# Before the same keys of a database that is still to be migrated, while pods use another.
+MIGRATION_PREFIX: Final = "MIGRATION_"
 # Variables that the spec may not set.
 OWNED_ENV: Final = (
     *SECRET_ENV,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from carthub_operator.api import names
 from carthub_operator.api.resource import CartService
 from carthub_operator.desired.autoscaler import autoscaler
-from carthub_operator.desired.database_secret import database_secret
+from carthub_operator.desired.database_secret import database_secret, port_in
 from carthub_operator.desired.deployment import deployment
 from carthub_operator.desired.disruption_budget import disruption_budget
 from carthub_operator.desired.facts import (
@@ -61,14 +61,19 @@ def plan(resource: CartService, facts: Facts) -> Plan:
     """Return what every child should be; the same facts give the same plan.
 
     While credentials are unknown or migrations not done, the Deployment stays as it is: the
-    old version goes on serving.
+    old version goes on serving, with the database that it uses.
     """
     credentials = facts.credentials
     port = (credentials.port if credentials else resource.spec.database.port) or DEFAULT_PORT
+    migrates = resource.spec.database.migrations.enabled
+    is_migrated = not migrates or facts.migration is MigrationState.SUCCEEDED
+    in_use = None if is_migrated else facts.in_use
     # Config first: pods that start before it crash-loop once and page someone.
     apply = [
         service_account(resource),
-        network_policy(resource, database_port=port),
+        network_policy(
+            resource, database_port=port, port_in_use=port_in(in_use) if in_use else None
+        ),
         service(resource),
     ]
     optional = (
@@ -85,13 +90,15 @@ def plan(resource: CartService, facts: Facts) -> Plan:
     else:
         apply.append(
             database_secret(
-                resource, credentials, synced=resource.annotations.get(names.ANNOTATION_SYNC)
+                resource,
+                credentials,
+                synced=resource.annotations.get(names.ANNOTATION_SYNC),
+                in_use=in_use,
             )
         )
         key = migration_key(resource, credentials)
-        migrates = resource.spec.database.migrations.enabled
-        if migrates and facts.migration is not MigrationState.SUCCEEDED:
-            create.append(migration_job(resource, key))
+        if not is_migrated:
+            create.append(migration_job(resource, key, is_ahead=in_use is not None))
             keep.add(running)
         else:
             apply.append(deployment(resource, credentials, migrated=key if migrates else None))

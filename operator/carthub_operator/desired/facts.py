@@ -70,6 +70,8 @@ class Facts:
     migration: MigrationState
     # Whether the cluster knows the kind.
     serves_service_monitors: bool = False
+    # Our Secret as pods use it, where that is another database than the credentials lead to.
+    in_use: Manifest | None = None
 
 
 def migration_key(resource: CartService, credentials: DatabaseCredentials) -> str:

@@ -11,10 +11,14 @@ RETRIES = 2
 KEEP_FINISHED_SECONDS = 3600
 
 
-def migration_job(resource: CartService, key: str) -> Manifest:
-    """Return the Job for one image and database; it is created once and never changed."""
+def migration_job(resource: CartService, key: str, *, is_ahead: bool = False) -> Manifest:
+    """Return the Job for one image and database; it is created once and never changed.
+
+    One that is ahead migrates another database than the pods use.
+    """
     component = names.COMPONENT_MIGRATION
-    container = pod.container(resource, names.MIGRATION_CONTAINER)
+    prefix = names.MIGRATION_PREFIX if is_ahead else ""
+    container = pod.container(resource, names.MIGRATION_CONTAINER, key_prefix=prefix)
     container["args"] = list(names.MIGRATE_COMMAND)[1:]
     owner = {"name": names.ENV_OWNER_ROLE, "value": resource.spec.database.migrations.owner_role}
     container["env"] = [*container["env"], owner]
@@ -31,7 +35,10 @@ def migration_job(resource: CartService, key: str) -> Manifest:
                     "labels": pod.labels(resource, component=component),
                     "annotations": dict(resource.spec.pod_annotations),
                 },
-                "spec": {**pod.pod_spec(resource, container), "restartPolicy": "Never"},
+                "spec": {
+                    **pod.pod_spec(resource, container, key_prefix=prefix),
+                    "restartPolicy": "Never",
+                },
             },
         },
     }

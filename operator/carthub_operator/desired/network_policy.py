@@ -10,8 +10,13 @@ from carthub_operator.desired.facts import Manifest
 DNS_PORT = 53
 
 
-def network_policy(resource: CartService, *, database_port: int) -> Manifest:
-    """Return the policy for the pods of the API and of the migrations."""
+def network_policy(
+    resource: CartService, *, database_port: int, port_in_use: int | None = None
+) -> Manifest:
+    """Return the policy for the pods of the API and of the migrations.
+
+    The port in use is another while a database is still to be migrated.
+    """
     network = resource.spec.network
     ingress: list[dict[str, Any]] = [
         {
@@ -24,7 +29,8 @@ def network_policy(resource: CartService, *, database_port: int) -> Manifest:
     if network.metrics_from:
         scrapers = [peer.manifest() for peer in network.metrics_from]
         ingress.append({"from": scrapers, "ports": [_port(names.METRICS_PORT)]})
-    database: dict[str, Any] = {"ports": [_port(database_port)]}
+    ports = sorted({database_port, port_in_use or database_port})
+    database: dict[str, Any] = {"ports": [_port(port) for port in ports]}
     if cidrs := resource.spec.database.cidrs:
         database["to"] = [{"ipBlock": {"cidr": cidr}} for cidr in cidrs]
     # To anywhere: cluster DNS may be pods, a node-local cache or an address outside.

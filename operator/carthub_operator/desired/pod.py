@@ -21,8 +21,13 @@ def labels(resource: CartService, *, component: str) -> dict[str, str]:
     return {**resource.spec.pod_labels, **ours}
 
 
-def pod_spec(resource: CartService, container: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a pod that both kinds share, around one container."""
+def pod_spec(
+    resource: CartService, container: dict[str, Any], *, key_prefix: str = ""
+) -> dict[str, Any]:
+    """Return the part of a pod that both kinds share, around one container.
+
+    The prefix chooses among the credentials in the Secret.
+    """
     spec = resource.spec
     shared: dict[str, Any] = {
         "serviceAccountName": names.service_account(resource.name),
@@ -37,7 +42,7 @@ def pod_spec(resource: CartService, container: dict[str, Any]) -> dict[str, Any]
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": _volumes(resource),
+        "volumes": _volumes(resource, key_prefix),
     }
     if spec.image_pull_secrets:
         shared["imagePullSecrets"] = [{"name": it.name} for it in spec.image_pull_secrets]
@@ -48,14 +53,14 @@ def pod_spec(resource: CartService, container: dict[str, Any]) -> dict[str, Any]
     return shared
 
 
-def container(resource: CartService, name: str) -> dict[str, Any]:
+def container(resource: CartService, name: str, *, key_prefix: str = "") -> dict[str, Any]:
     """Return the part of a container that both kinds share."""
     spec = resource.spec
     return {
         "name": name,
         "image": spec.image,
         "imagePullPolicy": spec.image_pull_policy,
-        "env": environment(resource),
+        "env": environment(resource, key_prefix),
         "resources": spec.resources.manifest(),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -66,12 +71,12 @@ def container(resource: CartService, name: str) -> dict[str, Any]:
     }
 
 
-def environment(resource: CartService) -> list[dict[str, Any]]:
+def environment(resource: CartService, key_prefix: str) -> list[dict[str, Any]]:
     """Return the variables: credentials for shells and tools, settings, then the spec's own."""
     spec = resource.spec
     secret = names.database_secret(resource.name)
     variables: list[dict[str, Any]] = [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key_prefix + key}}}
         for key in names.SECRET_ENV
     ]
     variables += [
@@ -112,16 +117,16 @@ def _chosen(resource: CartService) -> dict[str, str | int | None]:
     }
 
 
-def _volumes(resource: CartService) -> list[dict[str, Any]]:
+def _volumes(resource: CartService, key_prefix: str) -> list[dict[str, Any]]:
+    secret: dict[str, Any] = {
+        "secretName": names.database_secret(resource.name),
+        "defaultMode": SECRET_FILE_MODE,
+    }
+    if key_prefix:
+        secret["items"] = [{"key": key_prefix + key, "path": key} for key in names.SECRET_ENV]
     volumes: list[dict[str, Any]] = [
         {"name": _TMP, "emptyDir": {"sizeLimit": TMP_SIZE}},
-        {
-            "name": _CREDENTIALS,
-            "secret": {
-                "secretName": names.database_secret(resource.name),
-                "defaultMode": SECRET_FILE_MODE,
-            },
-        },
+        {"name": _CREDENTIALS, "secret": secret},
     ]
     if ca := resource.spec.database.ca:
         volumes.append({"name": _CA, "configMap": {"name": ca.config_map.name}})

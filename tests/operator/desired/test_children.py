@@ -1,3 +1,4 @@
+import base64
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,32 @@ def test_migrations_run_before_the_deployment_is_touched() -> None:
         assert _names(wanted.create) == [job]
         assert "Deployment/backend-deployment" not in _names(wanted.apply)
         assert ChildKey("Deployment", "backend-deployment") in wanted.keep
+
+
+def test_a_database_that_is_to_be_migrated_leaves_the_one_in_use_as_it_is() -> None:
+    before = plan(cart_service(), DONE)
+    in_use = next(one for one in before.apply if one["kind"] == "Secret")
+    other = credentials(host="other.example.com", port=5433, version_id="v2")
+
+    wanted = plan(cart_service(), Facts(other, MigrationState.RUNNING, in_use=in_use))
+
+    made = {one["kind"]: one for one in (*wanted.apply, *wanted.create)}
+    secret = made["Secret"]
+    assert secret["metadata"] == in_use["metadata"]
+    assert secret["data"].items() > in_use["data"].items()
+    ahead = base64.b64decode(secret["data"]["MIGRATION_DATABASE_URL"]).decode()
+    assert "other.example.com:5433" in ahead
+    ports = made["NetworkPolicy"]["spec"]["egress"][1]["ports"]
+    assert [one["port"] for one in ports] == [5432, 5433]
+    pod = made["Job"]["spec"]["template"]["spec"]
+    (files,) = [one["secret"] for one in pod["volumes"] if "secret" in one]
+    assert {"key": "MIGRATION_DATABASE_URL", "path": "DATABASE_URL"} in files["items"]
+    variables = {one["name"]: one for one in pod["containers"][0]["env"]}
+    reference = {"name": "backend-db", "key": "MIGRATION_PGHOST"}
+    assert variables["PGHOST"]["valueFrom"] == {"secretKeyRef": reference}
+
+    done = plan(cart_service(), Facts(other, MigrationState.SUCCEEDED, in_use=in_use))
+    assert done == plan(cart_service(), Facts(other, MigrationState.SUCCEEDED))
 
 
 def test_a_migration_key_follows_image_and_database_only() -> None:
