@@ -7,6 +7,7 @@ rule that somebody added inside a list that is owned as a whole.
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from carthub_operator.api.quantities import quantity
@@ -22,7 +23,8 @@ _KEYS = {
     "volumeMounts": ("mountPath",),
     "volumes": ("name",),
 }
-_QUANTITIES = frozenset({"requests", "limits", "sizeLimit"})
+_QUANTITIES = frozenset({"requests", "limits", "sizeLimit", "divisor"})
+_BILLIONTH = Decimal("1e-9")
 # Neither is ever among the managed fields: they say which object is meant.
 _IDENTITY = frozenset({"apiVersion", "kind"})
 _NAME = frozenset({"name", "namespace"})
@@ -51,9 +53,14 @@ def fields_of(live: Mapping[str, Any], field_manager: str) -> Mapping[str, Any]:
 
 def _is_same_quantity(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON
     try:
-        return quantity(one) == quantity(other)
+        return _stored(one) == _stored(other)
     except (ArithmeticError, LookupError):
         return False
+
+
+def _stored(text: Any) -> Decimal:  # noqa: ANN401 - JSON
+    # The API server rounds up to a billionth.
+    return quantity(text).quantize(_BILLIONTH, rounding=ROUND_CEILING)
 
 
 def _has(live: object, desired: object, *, field: str = "", is_quantity: bool = False) -> bool:

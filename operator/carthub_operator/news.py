@@ -10,8 +10,8 @@ from typing import Any
 from carthub_operator.api.conditions import Type
 from carthub_operator.api.resource import CartService
 
-# An Event's note may have this many bytes.
-_MAX_NOTE = 1000
+# An Event's note may have 1024 bytes.
+_MOST_NOTE_BYTES = 1000
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def of_children(
             if change.action == action and change.kind not in {"Job", "Secret"}
         ]
         if children:
-            note = f"{', '.join(children)} {participle}"[:_MAX_NOTE]
+            note = _cut(f"{', '.join(children)} {participle}")
             news.append(News(is_warning=False, reason=reason, action=action, note=note))
     return news
 
@@ -94,7 +94,7 @@ def _warnings(
         if verdict[0] != bad or verdict == was or condition["reason"] in warned:
             continue
         warned.add(condition["reason"])
-        note = condition["message"][:_MAX_NOTE]
+        note = _cut(condition["message"])
         yield News(is_warning=True, reason=condition["reason"], action="reconcile", note=note)
 
 
@@ -102,7 +102,7 @@ def _advice(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[News]
     known = [one["reason"] for one in before.get("warnings") or ()]
     for one in now.get("warnings") or ():
         if one["reason"] not in known:
-            note = one["message"][:_MAX_NOTE]
+            note = _cut(one["message"])
             yield News(is_warning=True, reason=one["reason"], action="reconcile", note=note)
 
 
@@ -115,7 +115,7 @@ def _of_ready(
         before.get("message"),
     )
     if ready.get("status") == "True" and is_other:
-        note = ready["message"][:_MAX_NOTE]
+        note = _cut(ready["message"])
         yield News(is_warning=False, reason="Ready", action="rollout", note=note)
 
 
@@ -129,3 +129,7 @@ def _of_secret(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[Ne
 
 def _conditions(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {condition["type"]: condition for condition in status.get("conditions") or ()}
+
+
+def _cut(note: str) -> str:
+    return note.encode()[:_MOST_NOTE_BYTES].decode(errors="ignore")

@@ -1,10 +1,12 @@
 """What the operator's environment decides."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from carthub_operator.api import names
 from carthub_operator.errors import CarthubError
 
 
@@ -59,8 +61,16 @@ class Settings(BaseSettings):
     @classmethod
     def _parted(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
+            return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
         return value
+
+    @field_validator("namespaces")
+    @classmethod
+    def _named(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for name in given:
+            if not re.fullmatch(names.NAMESPACE_PATTERN, name):
+                raise ValueError(f"{name!r} is not the name of a namespace; patterns are not taken")
+        return given
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

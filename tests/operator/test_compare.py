@@ -63,6 +63,8 @@ def test_the_fields_of_a_status_or_of_an_update_are_not_ours() -> None:
         ("0.5Gi", "512Mi", False),
         (2, "2", False),
         ("1k", "1000", False),
+        # The API server rounds up to a billionth.
+        ("0.1n", "1n", False),
         ("100m", "101m", True),
         ("64Mi", None, True),
         ("no quantity", "other", True),
@@ -134,3 +136,9 @@ def test_labels_and_owner_are_compared_too() -> None:
     assert not compare.differs(desired, live, field_manager=MANAGER)
     del live["metadata"]["ownerReferences"]
     assert compare.differs(desired, live, field_manager=MANAGER)
+
+
+def test_the_unit_of_a_resource_field_is_a_quantity() -> None:
+    fields: dict[str, Any] = {"f:spec": {"f:divisor": {}}}
+
+    assert not _differs({"spec": {"divisor": "1000m"}}, _live(fields, spec={"divisor": "1"}))

@@ -106,3 +106,11 @@ def test_a_long_message_is_cut_to_what_an_event_may_hold() -> None:
     now = _status(Stalled=("True", "Rejected", "x" * 5000))
 
     assert len(news.of_status(_status(), now)[0].note) <= 1024
+
+
+def test_a_note_is_cut_by_its_bytes() -> None:
+    before, now = _status(), _status(Stalled=("True", "Rejected", "\u043d" * 1000))
+
+    (told,) = news.of_status(before, now)
+
+    assert 990 < len(told.note.encode()) <= 1024

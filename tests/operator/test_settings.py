@@ -39,6 +39,7 @@ def test_an_empty_allow_list_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CARTHUB_HTTP_PORT", "many"),
         ("CARTHUB_LOG_LEVEL", "LOUD"),
         ("CARTHUB_WORKERS", "0"),
+        ("CARTHUB_NAMESPACES", "shop-*"),
     ],
 )
 def test_a_wrong_value_names_its_variable(
@@ -56,3 +57,9 @@ def test_text_that_is_no_json_names_its_variable(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(settings.InvalidSettings, match="CARTHUB_SECRET_ALLOW_LIST"):
         settings.load()
+
+
+def test_a_namespace_named_twice_is_watched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTHUB_NAMESPACES", "one, two,one")
+
+    assert settings.load().namespaces == ("one", "two")

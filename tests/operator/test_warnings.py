@@ -42,6 +42,7 @@ def test_an_api_that_is_open_or_cannot_read_tokens(
         ({"autoscaling": {"enabled": False}, "replicas": 3}, 69),
         ({"env": [{"name": "DB_POOL_SIZE", "value": "10"}]}, 177),
         ({"env": [{"name": "DB_POOL_SIZE", "value": "many"}]}, 273),
+        ({"env": [{"name": "DB_POOL_SIZE", "value": "99999999999"}]}, 273),
     ],
 )
 def test_the_most_connections(spec: dict[str, Any], most: int) -> None:

@@ -35,6 +35,22 @@ GOOD: dict[str, dict[str, Any]] = {
         "scheduling": {},
         "resources": {},
     },
+    "parts of a network left out": {
+        "network": {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}
+    },
+    "fields of the pod": {
+        "env": [
+            {"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
+            {
+                "name": "B",
+                "valueFrom": {"resourceFieldRef": {"resource": "limits.memory", "divisor": "1Mi"}},
+            },
+            {
+                "name": "C",
+                "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": 1}},
+            },
+        ]
+    },
     "one fewest and most": {"autoscaling": {"minReplicas": 1, "maxReplicas": 1}},
     "scaling rates": {
         "autoscaling": {
@@ -308,7 +324,7 @@ BAD: dict[str, Bad] = {
         _env(name="PGPASSWORD", value="x"), "set by the operator: remove it from env"
     ),
     "a value twice": Bad(
-        _env(value="x", valueFrom={"fieldRef": {"fieldPath": "a"}}),
+        _env(value="x", valueFrom={"fieldRef": {"fieldPath": "metadata.name"}}),
         "give value or valueFrom, not both",
     ),
     "a value from nowhere": Bad(_env(valueFrom={}), "give exactly one of secretKeyRef"),
@@ -412,6 +428,64 @@ BAD: dict[str, Bad] = {
     "a toleration for a time": Bad(
         {"scheduling": {"tolerations": [{"key": "a", "tolerationSeconds": 5}]}},
         "tolerationSeconds needs effect NoExecute",
+    ),
+    "a number in quotes": _by_schema("spec.replicas", replicas="3"),
+    "a port in quotes": _by_schema("spec.database.port", database=database(port="5432")),
+    "a word for a switch": _by_schema("spec.suspend", suspend="yes"),
+    "a number for a switch": _by_schema("enabled", autoscaling={"enabled": 1}),
+    "a switch for a number": _by_schema("spec.replicas", replicas=True),
+    "a quantity beyond all measure": _by_schema(
+        "requests.memory", **_resources({"cpu": "1", "memory": "1e1000000"})
+    ),
+    "a quantity below nothing": _by_schema("requests.cpu", **_resources({"cpu": -1})),
+    "a step beyond all measure": _by_schema(
+        "policies[0].value",
+        autoscaling={
+            "behavior": {
+                "scaleUp": {
+                    "policies": [{"type": "Pods", "value": 3_000_000_000, "periodSeconds": 15}]
+                }
+            }
+        },
+    ),
+    "a part that is outside of the network": Bad(
+        {
+            "network": {
+                "allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}]
+            }
+        },
+        "except must be parts of cidr",
+    ),
+    "a part that is the whole network": Bad(
+        {"network": {"allowFrom": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}}]}},
+        "except must be parts of cidr",
+    ),
+    "an address for a host": Bad(
+        {"ingress": {"enabled": True, "host": "10.0.0.1"}}, "host must be a name"
+    ),
+    "a class said twice": Bad(
+        {"ingress": {"enabled": True, "annotations": {"kubernetes.io/ingress.class": "nginx"}}},
+        "className says it",
+    ),
+    "a field that no pod has": _by_schema(
+        "fieldPath", **_env(valueFrom={"fieldRef": {"fieldPath": "spec.image"}})
+    ),
+    "a unit that is none": Bad(
+        _env(valueFrom={"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1Mi"}}),
+        "divisor must be 1 or 1m for cpu",
+    ),
+    "a key that is a folder": _by_schema(
+        "secretKeyRef.key", **_env(valueFrom={"secretKeyRef": {"name": "a", "key": "..data"}})
+    ),
+    "a Secret's name that is none": _by_schema(
+        "secretKeyRef.name", **_env(valueFrom={"secretKeyRef": {"name": "a..b", "key": "k"}})
+    ),
+    "a label with a prefix that is none": Bad(
+        {"podLabels": {"a..b/x": "c"}}, "keys of podLabels must be names"
+    ),
+    "a label of Jobs": Bad({"podLabels": {"job-name": "x"}}, "set for you"),
+    "another label of Jobs": Bad(
+        {"podLabels": {"batch.kubernetes.io/job-name": "x"}}, "set for you"
     ),
 }
 

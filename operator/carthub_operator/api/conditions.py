@@ -72,6 +72,10 @@ class Advice(StrEnum):
     TOO_MANY_CONNECTIONS = "TooManyConnections"
 
 
+# The API server takes 32,768 characters; an admission webhook may have more to say.
+_MOST_MESSAGE = 32_000
+
+
 @dataclass(frozen=True)
 class Condition:
     """One condition as this pass sees it; its transition time is added by `merged`."""
@@ -105,7 +109,7 @@ def merged(
             "type": str(condition.type),
             "status": condition.status_text,
             "reason": str(condition.reason),
-            "message": condition.message,
+            "message": condition.message[:_MOST_MESSAGE],
             "observedGeneration": generation,
             "lastTransitionTime": _transition_time(condition, before.get(condition.type), now),
         }

@@ -9,6 +9,7 @@ from carthub_operator.api.kubernetes_types import (
     LabelValue,
     NetworkPolicyPeer,
     ObjectName,
+    is_ip,
     legal_keys,
 )
 from carthub_operator.api.model import Model, Rule
@@ -20,6 +21,9 @@ HostName = Annotated[
         max_length=253,
     ),
 ]
+
+
+_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
 class IngressTLS(Model):
@@ -62,6 +66,16 @@ class Ingress(Model):
             cel="!has(self.tls) || has(self.host)",
             message="tls needs a host: the name that the certificate is for",
             holds=lambda it: it.tls is None or it.host is not None,
+        ),
+        Rule(
+            cel="!has(self.host) || !isIP(self.host)",
+            message="host must be a name, not an address: leave it out to answer to any",
+            holds=lambda it: it.host is None or not is_ip(it.host),
+        ),
+        Rule(
+            cel=f"!has(self.annotations) || !('{_CLASS_ANNOTATION}' in self.annotations)",
+            message=f"leave the annotation {_CLASS_ANNOTATION} out: className says it",
+            holds=lambda it: _CLASS_ANNOTATION not in it.annotations,
         ),
     )
 

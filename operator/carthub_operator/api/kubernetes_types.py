@@ -15,10 +15,10 @@ from carthub_operator.api.model import Model, Rule
 
 QUANTITY_PATTERN = (
     r"^(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
-    r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]+))?$"
+    r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,2}))?$"
 )
 QUALIFIED_NAME = (
-    "^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?"
+    "^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
     "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 )  # fmt: skip
 
@@ -30,7 +30,12 @@ Quantity = Annotated[
     BeforeValidator(lambda value: str(value) if isinstance(value, int) else value),
     Field(pattern=QUANTITY_PATTERN, max_length=30),
     WithJsonSchema(
-        {"x-kubernetes-int-or-string": True, "pattern": QUANTITY_PATTERN, "maxLength": 30}
+        {
+            "x-kubernetes-int-or-string": True,
+            "minimum": 0,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": 30,
+        }
     ),
 ]
 PortReference = Annotated[
@@ -52,9 +57,17 @@ LabelValue = Annotated[
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 Cidr = Annotated[str, Field(max_length=49, pattern="^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
 ObjectName = Annotated[
-    str, Field(pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+        min_length=1,
+        max_length=253,
+    ),
 ]
-DataKey = Annotated[str, Field(pattern="^[-._a-zA-Z0-9]+$", min_length=1, max_length=253)]
+# Neither "..", nor beginning with it.
+DataKey = Annotated[
+    str, Field(pattern=r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$", min_length=1, max_length=253)
+]
 
 
 def is_cidr(text: str) -> bool:
@@ -65,6 +78,15 @@ def is_cidr(text: str) -> bool:
     except ValueError:
         return False
     return is_ip(address)
+
+
+def is_part(text: str, whole: str) -> bool:
+    """Return whether a network is a smaller part of another; what is none counts as one."""
+    if not is_cidr(text) or not is_cidr(whole):
+        return True
+    part = ipaddress.ip_network(text, strict=False)
+    of = ipaddress.ip_network(whole, strict=False)
+    return part.version == of.version and part.prefixlen > of.prefixlen and part.subnet_of(of)  # type: ignore[arg-type] # of one version
 
 
 def is_ip(text: str) -> bool:
@@ -135,6 +157,13 @@ class IPBlock(Model):
             cel="isCIDR(self.cidr) && (!has(self.except) || self.except.all(c, isCIDR(c)))",
             message="cidr and except must be networks such as 10.0.0.0/16",
             holds=lambda it: all(map(is_cidr, (it.cidr, *(it.excluded or ())))),
+        ),
+        Rule(
+            cel="!isCIDR(self.cidr) || !has(self.except) || self.except.all(c, !isCIDR(c)"
+            " || (cidr(self.cidr).containsCIDR(c)"
+            " && cidr(c).prefixLength() > cidr(self.cidr).prefixLength()))",
+            message="except must be parts of cidr, and smaller than it",
+            holds=lambda it: all(is_part(one, it.cidr) for one in it.excluded or ()),
         ),
     )
 
@@ -245,11 +274,18 @@ class KeyReference(Model):
     optional: bool | None = Field(None, description="Whether it may be absent.")
 
 
+_CPU_UNITS = ("1", "1m")
+_BYTE_UNITS = ("1", *(f"1{unit}" for unit in "kMGTPE"), *(f"1{unit}i" for unit in "KMGTPE"))
+
+
 class FieldReference(Model):
     """A field of the pod itself."""
 
     field_path: str = Field(
-        min_length=1, max_length=253, description="Such as metadata.name or status.podIP."
+        max_length=400,
+        pattern=r"^(metadata\.(name|namespace|uid|(labels|annotations)\['[^']+'\])"
+        r"|spec\.(nodeName|serviceAccountName)|status\.(hostIPs?|podIPs?))$",
+        description="Such as metadata.name or status.podIP.",
     )
 
 
@@ -261,6 +297,17 @@ class ResourceFieldReference(Model):
         description="Such as limits.memory.",
     )
     divisor: Quantity | None = Field(None, description="The unit. Left out: 1.")
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.divisor) || string(self.divisor) in"
+            f" (self.resource.endsWith('.cpu') ? {list(_CPU_UNITS)} : {list(_BYTE_UNITS)})",
+            message=f"divisor must be 1 or 1m for cpu, {', '.join(_BYTE_UNITS)} for the others",
+            holds=lambda it: (
+                it.divisor is None
+                or it.divisor in (_CPU_UNITS if it.resource.endswith(".cpu") else _BYTE_UNITS)
+            ),
+        ),
+    )
 
 
 class EnvVarSource(Model):

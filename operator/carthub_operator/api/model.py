@@ -29,8 +29,9 @@ class Model(BaseModel):
     """A part of the spec; lists are replaced as a whole, never changed."""
 
     # Unknown fields are dropped by the API server; one of a newer CRD must not stop this operator.
+    # Strict, as it is: "3" is no number to it.
     model_config = ConfigDict(
-        frozen=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
+        frozen=True, strict=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
     )
 
     rules: ClassVar[tuple[Rule, ...]] = ()

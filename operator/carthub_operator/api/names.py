@@ -15,6 +15,7 @@ SHORT_NAME: Final = "cart"
 
 # A DNS-1035 label; 40 leaves room for the longest suffix in a Service's 63 characters.
 NAME_PATTERN: Final = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+NAMESPACE_PATTERN: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 NAME_MAX_LENGTH: Final = 40
 
 FIELD_MANAGER: Final = "carthub-operator"

@@ -118,6 +118,10 @@ def problems(raw: Mapping[str, Any]) -> list[str]:
     if raw.get("apiVersion") != names.API_VERSION:
         return [f"apiVersion is {raw.get('apiVersion')!r}, must be {names.API_VERSION}"]
     found = [f"spec.{path} is not a field" for path in unknown(CartServiceSpec, raw.get("spec"))]
+    metadata = raw.get("metadata") or {}
+    if not isinstance(metadata.get("name", ""), str):
+        found.append(f"metadata.name is {metadata['name']!r}, must be a string: put it in quotes")
+        return found
     try:
         spec = CartServiceSpec.model_validate(raw.get("spec") or {})
     except ValidationError as error:

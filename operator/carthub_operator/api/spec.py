@@ -33,8 +33,8 @@ _IMAGE_PATTERN = (
     r"^[A-Za-z0-9\[\]._:/@-]+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|@sha256:[a-f0-9]{64})$"
 )
 # Set by the operator or by Kubernetes itself.
-_RESERVED_PREFIXES = ("app.kubernetes.io/", f"{names.GROUP}/")
-_RESERVED_KEYS = ("pod-template-hash",)
+_RESERVED_PREFIXES = ("app.kubernetes.io/", "batch.kubernetes.io/", f"{names.GROUP}/")
+_RESERVED_KEYS = ("pod-template-hash", "controller-uid", "job-name")
 
 
 def _no_reserved_keys(field: str, attribute: str) -> Rule:

@@ -24,7 +24,9 @@ class ScalingPolicy(Model):
     """How far one step may go."""
 
     type: Literal["Pods", "Percent"] = Field(description="What `value` counts.")
-    value: int = Field(ge=1, description="The most pods, or percent of them, in one period.")
+    value: int = Field(
+        ge=1, le=2**31 - 1, description="The most pods, or percent of them, in one period."
+    )
     period_seconds: int = Field(ge=1, le=1800, description="How long the period is.")
 
 

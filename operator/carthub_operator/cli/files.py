@@ -34,7 +34,8 @@ def cart_services(file: str) -> list[dict[str, Any]]:
 def _objects(documents: Iterator[Any]) -> Iterator[dict[str, Any]]:
     for document in documents:
         if isinstance(document, dict):
-            yield from _objects(iter(document["items"])) if "items" in document else [document]
+            is_list = "items" in document
+            yield from _objects(iter(document["items"] or ())) if is_list else [document]
 
 
 def _one_line(error: Exception) -> str:

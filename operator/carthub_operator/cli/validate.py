@@ -1,7 +1,7 @@
 """`carthub validate`: what the API server would refuse, before it is asked."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -29,34 +29,34 @@ def validate(
     Names every field that is wrong or unknown. Without --server no cluster is needed.
     """
     given = files.cart_services(file)
-    found = {_name(raw): problems(raw) for raw in given}
+    found = [(_name(raw), problems(raw)) for raw in given]
     if server:
         with options.cluster_of(kubeconfig, context) as cluster:
             path = options.kubeconfig_path(kubeconfig)
             usual = namespace or kubeconfigs.namespace(path, context)
-            for raw in given:
+            for raw, (_, wrong) in zip(given, found, strict=True):
                 placed = {**raw, "metadata": {"namespace": usual, **(raw.get("metadata") or {})}}
                 try:
                     cluster.judge(placed, field_manager=options.FIELD_MANAGER)
                 except Rejected as error:
-                    found[_name(raw)].append(str(error))
+                    wrong.append(str(error))
     _say(file, found, output)
-    if any(found.values()):
+    if any(wrong for _, wrong in found):
         raise typer.Exit(Exit.NO)
 
 
 def _name(raw: Mapping[str, Any]) -> str:
-    return str((raw.get("metadata") or {}).get("name", "without a name"))
+    metadata = raw.get("metadata") or {}
+    name = str(metadata.get("name", "without a name"))
+    return f"{metadata['namespace']}/{name}" if metadata.get("namespace") else name
 
 
-def _say(file: str, found: Mapping[str, list[str]], output: options.Format) -> None:
+def _say(file: str, found: Sequence[tuple[str, list[str]]], output: options.Format) -> None:
     if output is options.Format.JSON:
-        answer = [
-            {"name": name, "valid": not wrong, "problems": wrong} for name, wrong in found.items()
-        ]
+        answer = [{"name": name, "valid": not wrong, "problems": wrong} for name, wrong in found]
         typer.echo(json.dumps(answer, indent=2))
         return
-    for name, wrong in found.items():
+    for name, wrong in found:
         if not wrong:
             typer.echo(f"{file}: {name} is valid")
         for problem in wrong:

@@ -34,7 +34,7 @@ def verdict(raw: Mapping[str, Any]) -> Verdict:
         message = "it is being deleted"
         return Verdict(is_ready=False, is_final=True, reason="Deleting", message=message)
     told = conditions(raw)
-    if Type.SUSPENDED in told and not is_observed(raw):
+    if Type.SUSPENDED in told and raw["spec"].get("suspend") and not is_observed(raw):
         message = str(told[Type.READY]["message"])
         return Verdict(is_ready=False, is_final=True, reason=Reason.SUSPENDED, message=message)
     if not is_observed(raw) or Type.READY not in told:

@@ -1,5 +1,6 @@
 """How many connections to PostgreSQL a CartService may open at most."""
 
+import re
 from typing import Final
 
 from carthub_operator.api import names
@@ -14,6 +15,9 @@ SURGE_PODS: Final = 1
 MIGRATIONS: Final = 1
 
 
+_COUNT: Final = re.compile("[0-9]{1,6}")
+
+
 def most_pods(resource: CartService) -> int:
     """Return how many pods there are at most, those of a rollout with them."""
     scaling = resource.spec.autoscaling
@@ -23,7 +27,8 @@ def most_pods(resource: CartService) -> int:
 def pool_size(resource: CartService) -> int:
     """Return how many connections a pod keeps."""
     for variable in resource.spec.env:
-        if variable.name == names.ENV_DB_POOL_SIZE and (variable.value or "").isdecimal():
+        # The service itself refuses what is no number; what is beyond all measure is not counted.
+        if variable.name == names.ENV_DB_POOL_SIZE and _COUNT.fullmatch(variable.value or ""):
             return int(variable.value or 0)
     return DEFAULT_POOL_SIZE
 

@@ -57,3 +57,9 @@ def test_every_type_and_reason_is_documented() -> None:
     text = page.read_text()
 
     assert [word for word in (*Type, *Reason) if f"`{word}`" not in text] == []
+
+
+def test_a_message_beyond_what_the_api_server_takes_is_cut() -> None:
+    (told,) = _merged(False, previous=[], now=NOW, message="m" * 40_000)
+
+    assert len(told["message"]) < 32_768

@@ -67,7 +67,7 @@ def test_every_wrong_field_is_named_unknown_ones_too() -> None:
     assert answer.code == 1
     assert json.loads(answer.out) == [
         {
-            "name": "backend",
+            "name": "shopping-cart/backend",
             "valid": False,
             "problems": [
                 "spec.autoscaling.minReplica is not a field",
@@ -88,3 +88,33 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
     assert answer.code == 2
     assert answer.err == "carthub: /not/there.yaml cannot be read: No such file or directory\n"
+
+
+def test_two_of_one_name_are_judged_each() -> None:
+    bad, good = raw_cart_service(image=None), raw_cart_service()
+    bad["metadata"] |= {"namespace": "staging"}
+    good["metadata"] |= {"namespace": "production"}
+    del bad["spec"]["image"]
+
+    answer = carthub("validate", "-f", "-", stdin=yaml.safe_dump_all([bad, good]))
+
+    assert answer.code == 1
+    assert "staging/backend: spec.image" in answer.err
+    assert "production/backend is valid" in answer.out
+
+
+def test_a_name_that_is_a_number_is_told() -> None:
+    raw = raw_cart_service()
+    raw["metadata"]["name"] = 123
+
+    answer = carthub("validate", "-f", "-", stdin=yaml.safe_dump(raw))
+
+    assert answer.code == 1
+    assert "metadata.name is 123, must be a string" in answer.err
+
+
+def test_a_list_of_nothing_has_no_cart_service() -> None:
+    answer = carthub("validate", "-f", "-", stdin="{kind: List, items: null}")
+
+    assert answer.code != 0
+    assert "has no object of kind CartService" in answer.err

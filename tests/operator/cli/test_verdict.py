@@ -48,9 +48,17 @@ def test_progress_is_waited_for() -> None:
 
 
 def test_a_change_while_suspended_is_not_waited_for() -> None:
-    found = verdict(_resource(("Ready", "Unknown"), ("Suspended", "True"), observed=1))
+    raw = _resource(("Ready", "Unknown"), ("Suspended", "True"), observed=1)
+    found = verdict({**raw, "spec": {"suspend": True}})
 
     assert (found.is_ready, found.is_final, found.reason) == (False, True, "Suspended")
+
+
+def test_one_that_has_just_been_resumed_is_waited_for() -> None:
+    raw = _resource(("Ready", "Unknown"), ("Suspended", "True"), observed=1)
+    found = verdict({**raw, "spec": {}})
+
+    assert (found.is_ready, found.is_final) == (False, False)
 
 
 def test_a_deletion_is_not_waited_for() -> None:
