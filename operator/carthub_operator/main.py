@@ -237,7 +237,8 @@ class Operator:
 
 
 def _logins() -> LoginChecks:
-    return LoginChecks(PostgresLogins(timeout_seconds=PATIENCE_SECONDS).attempt)
+    # Longer than a pass waits: what ends in time has been answered.
+    return LoginChecks(PostgresLogins(timeout_seconds=PATIENCE_SECONDS + 1.0).attempt)
 
 
 def _always() -> None:

@@ -42,6 +42,10 @@ class _Question:
     ssl_mode: str
     authority: str | None
 
+    @property
+    def place(self) -> tuple[str, int]:
+        return self.credentials.host, self.credentials.port
+
 
 class LoginChecks:
     """Answers whether PostgreSQL takes credentials; safe to use from several threads."""
@@ -59,8 +63,9 @@ class LoginChecks:
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_MOST_AT_A_TIME)
         self._answers: OrderedDict[_Question, tuple[Login, float]] = OrderedDict()
-        # Databases that did not answer, and until when they are left alone.
-        self._silent: dict[tuple[str, int], float] = {}
+        # Databases that did not answer, and logins of which nobody knows; until when they are left
+        # alone. One that is wrong in itself must not make a database silent for all.
+        self._silent: dict[tuple[str, int] | _Question, float] = {}
 
     def attempt(
         self, credentials: DatabaseCredentials, *, ssl_mode: str, authority: str | None
@@ -68,17 +73,17 @@ class LoginChecks:
         """Return how a login with these credentials goes, at most a moment later."""
         same = replace(credentials, version_id="", changed_at="", origin="")
         question = _Question(same, ssl_mode, authority)
-        place = (credentials.host, credentials.port)
         now = self._monotonic()
         with self._lock:
             said, until = self._answers.get(question, (_UNKNOWN, 0.0))
-            if now < until or now < self._silent.get(place, 0.0):
+            silent_until = (self._silent.get(one, 0.0) for one in (question, question.place))
+            if now < max(until, *silent_until):
                 return said
-        unknown = _UNKNOWN if self._ask(question, place) else _POSTPONED
+        unknown = _UNKNOWN if self._ask(question) else _POSTPONED
         with self._lock:
             return self._answers.get(question, (unknown, 0.0))[0]
 
-    def _ask(self, question: _Question, place: tuple[str, int]) -> bool:
+    def _ask(self, question: _Question) -> bool:
         """Try a login, and return whether: too many may hang already."""
         if not self._slots.acquire(blocking=False):
             return False
@@ -92,22 +97,28 @@ class LoginChecks:
                 )
             finally:
                 self._slots.release()
-            self._keep(question, place, login)
+            self._keep(question, login)
 
         asking = threading.Thread(target=ask, name="login-check", daemon=True)
         asking.start()
         asking.join(self._patience_seconds)
         if asking.is_alive():
-            self._keep(question, place, _UNKNOWN)
+            self._leave_alone(question.place)
         return True
 
-    def _keep(self, question: _Question, place: tuple[str, int], login: Login) -> None:
+    def _leave_alone(self, what: tuple[str, int] | _Question) -> None:
         now = self._monotonic()
         with self._lock:
-            if not login.is_accepted and login.refusal is None:
-                self._silent[place] = now + _UNANSWERED_SECONDS
-                return
-            self._silent.pop(place, None)
+            self._silent = {one: until for one, until in self._silent.items() if now < until}
+            self._silent[what] = now + _UNANSWERED_SECONDS
+
+    def _keep(self, question: _Question, login: Login) -> None:
+        if not login.is_accepted and login.refusal is None:
+            self._leave_alone(question)
+            return
+        now = self._monotonic()
+        with self._lock:
+            self._silent.pop(question.place, None)
             lasts = _ACCEPTED_SECONDS if login.is_accepted else _REFUSED_SECONDS
             self._answers[question] = (login, now + lasts)
             while len(self._answers) > _MOST_REMEMBERED:

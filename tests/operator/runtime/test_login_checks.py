@@ -69,8 +69,9 @@ def test_a_refusal_is_tried_again_soon(world: World) -> None:
 
 
 def test_a_database_that_does_not_answer_is_left_alone_for_a_while(world: World) -> None:
-    world.answer = Login()
+    world.let_go.clear()
     assert world.ask() == Login()
+    world.let_go.set()
     world.answer = REFUSED
 
     assert world.ask(password="another") == Login()
@@ -79,6 +80,17 @@ def test_a_database_that_does_not_answer_is_left_alone_for_a_while(world: World)
     world.clock.seconds += 61
 
     assert world.ask(password="another") == REFUSED
+
+
+def test_what_nobody_knows_of_one_login_holds_for_no_other(world: World) -> None:
+    # As with a certificate authority that is the wrong one: the database itself answers.
+    world.answer = Login()
+    assert world.ask() == Login()
+    world.answer = REFUSED
+
+    assert world.ask(password="another") == REFUSED
+    assert world.ask() == Login()
+    assert len(world.attempts) == 2
 
 
 def test_a_refusal_counts_until_the_database_says_otherwise(world: World) -> None:
