@@ -17,6 +17,10 @@ from app.urls import parse_url
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+# Every function reads anew what it has waited for. With a snapshot from before, as a server or a
+# role may have it by default, PostgreSQL refuses the write instead.
+_ISOLATION = r"-c default_transaction_isolation=read\ committed"
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -89,10 +93,10 @@ def _places(arguments: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _arguments(url: URL, parameters: dict[str, Any]) -> dict[str, Any]:
-    # What the URL says wins over ours, its options are added to ours.
+    # What the URL says wins over ours, but for the isolation.
     given: dict[str, Any] = url.translate_connect_args(username="user", database="dbname")
     query = {
         name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()
     }
-    options = " ".join(filter(None, (parameters["options"], query.pop("options", ""))))
+    options = " ".join(filter(None, (parameters["options"], query.pop("options", ""), _ISOLATION)))
     return {**parameters, **given, **query, "options": options}

@@ -41,9 +41,29 @@ def test_parts_of_the_url_reach_the_driver() -> None:
         "port": 1,
         "dbname": "d",
         "sslmode": "verify-full",
-        "options": "-c timezone=UTC -c geqo=off",
+        "options": r"-c timezone=UTC -c geqo=off -c default_transaction_isolation=read\ committed",
         "connect_timeout": 3,
     }
+
+
+def test_writes_to_one_cart_follow_each_other_whatever_isolation_is_the_default(
+    own_url: str,
+) -> None:
+    name = own_url.rpartition("/")[2]
+    setting = r"-c default_transaction_isolation=repeatable\ read"
+    carts.run_sql(
+        own_url,
+        f"ALTER ROLE CURRENT_USER IN DATABASE {name}"
+        " SET default_transaction_isolation = 'repeatable read'",
+    )
+    url = make_url(own_url).update_query_dict({"options": setting})
+    for given in (own_url, url.render_as_string(hide_password=False)):
+        with carts.running_client(carts.settings_for(given)) as client:
+            shopper = carts.new_shopper(client)
+            with ThreadPoolExecutor(8) as pool:
+                adding = [pool.submit(shopper.add) for _ in range(40)]
+            assert {each.result().status_code for each in adding} == {201}
+            assert shopper.cart()["item_count"] == 40
 
 
 def test_hosts_of_a_url_are_tried_in_turn(migrated_url: str) -> None:
