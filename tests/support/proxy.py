@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Self
 
 _CHUNK_BYTES = 65536
@@ -16,6 +17,8 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._gate = asyncio.Event()
+        # Says of what a client sends whether it, and all that comes behind it, is lost.
+        self.loses: Callable[[bytes], bool] = lambda _: False
         self.port = 0
 
     def swallow(self) -> None:
@@ -55,8 +58,8 @@ class Proxy:
             there_reader, there_writer = await asyncio.open_connection(*self._target)
             with contextlib.closing(there_writer):
                 ways = [
-                    asyncio.create_task(self._pass(reader, there_writer)),
-                    asyncio.create_task(self._pass(there_reader, writer)),
+                    asyncio.create_task(self._pass(reader, there_writer, self.loses)),
+                    asyncio.create_task(self._pass(there_reader, writer, lambda _: False)),
                 ]
                 try:
                     await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -64,9 +67,18 @@ class Proxy:
                     for way in ways:
                         way.cancel()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        loses: Callable[[bytes], bool],
+    ) -> None:
+        is_lost = False
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK_BYTES):
                 await self._gate.wait()
+                is_lost = is_lost or loses(data)
+                if is_lost:
+                    continue
                 writer.write(data)
                 await writer.drain()

@@ -47,8 +47,12 @@ class Database:
         found = self._sessions.get(current)
         if found is None:
             lane = current if isinstance(current, Lane) else None
-            most_seconds = self._settings.request_deadline_seconds
-            found = Session(self.engine, most_seconds=most_seconds, lane=lane)
+            found = Session(
+                self.engine,
+                connect_seconds=self._settings.db_connect_timeout_seconds,
+                most_seconds=self._settings.request_deadline_seconds,
+                lane=lane,
+            )
             self._sessions[current] = found
         return found
 

@@ -149,23 +149,27 @@ class Lane(greenlet.greenlet):
 
 @contextlib.contextmanager
 def waiting_at_most(seconds: float) -> Iterator[None]:
-    """Bound what this thread waits for connections to open: libpq's own bound is not in force.
+    """Bound each wait of this thread for a connection: libpq's own bound is not in force.
 
-    Raises psycopg2.OperationalError in libpq's words.
+    Raises psycopg2.OperationalError in libpq's words, and the connection is closed.
     """
-    _thread.ends_at = time.monotonic() + seconds
+    before = _most_seconds()
+    _thread.most_seconds = seconds
     try:
         yield
     finally:
-        _thread.ends_at = None
+        _thread.most_seconds = before
+
+
+def _most_seconds() -> float | None:
+    return getattr(_thread, "most_seconds", None)
 
 
 def _wait(connection: extensions.connection) -> None:
-    ends_at: float | None = getattr(_thread, "ends_at", None)
-    if ends_at is not None:
+    if (most_seconds := _most_seconds()) is not None:
         # Not even asked which greenlet this is: greenlet keeps state of each thread that asks, and
         # taking it down with the thread, one for each connection, crashed the process.
-        _block(connection, ends_at)
+        _block(connection, time.monotonic() + most_seconds)
         return
     current = greenlet.getcurrent()
     if isinstance(current, Lane):

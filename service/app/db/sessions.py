@@ -19,7 +19,7 @@ from psycopg2 import extensions
 from sqlalchemy import exc
 
 from app import deadlines
-from app.db import failures
+from app.db import failures, lanes
 from app.db.lanes import Lane
 from app.errors import AnswerLost, ConnectionLost
 
@@ -36,10 +36,16 @@ class Session:
     """
 
     def __init__(
-        self, engine: sqlalchemy.Engine, *, most_seconds: float, lane: Lane | None = None
+        self,
+        engine: sqlalchemy.Engine,
+        *,
+        connect_seconds: float,
+        most_seconds: float,
+        lane: Lane | None = None,
     ) -> None:
         self._engine = engine
         self._lane = lane
+        self._connect_seconds = connect_seconds
         self._most_seconds = most_seconds
         self._connection: sqlalchemy.Connection | None = None
         self._lock = threading.Lock()
@@ -125,9 +131,14 @@ class Session:
 
     def _connected(self) -> sqlalchemy.Connection:
         if self._lane is None:
-            return self._engine.connect()
+            return self._connected_here()
         # The name is looked up, and files are read.
-        return self._lane.in_thread(self._engine.connect)
+        return self._lane.in_thread(self._connected_here)
+
+    def _connected_here(self) -> sqlalchemy.Connection:
+        # SQLAlchemy asks the server who it is in its first connection, and lets all others wait.
+        with lanes.waiting_at_most(self._connect_seconds):
+            return self._engine.connect()
 
     def _roll_back(self, connection: sqlalchemy.Connection) -> None:
         try:

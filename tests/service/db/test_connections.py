@@ -18,6 +18,7 @@ from app.db.connections import Database
 from app.errors import DatabaseUnavailable, InvalidSettings
 from app.urls import parse_url
 from tests.support import carts
+from tests.support.proxy import Proxy
 
 if TYPE_CHECKING:
     from app.api.dependencies import Service
@@ -83,6 +84,30 @@ def test_server_that_says_nothing_is_given_up_in_time() -> None:
         database = Database(carts.settings_for(url, db_connect_timeout_seconds=1))
         with pytest.raises(DatabaseUnavailable, match="no answer in time"):
             database.session().open()
+
+
+def test_server_that_says_nothing_behind_the_first_login_is_given_up_in_time(own_url: str) -> None:
+    url = make_url(own_url)
+    swallowed: list[bytes] = []
+
+    def is_lost(sent: bytes) -> bool:
+        # A query, and so the login is done.
+        is_query = is_stalled and sent[:1] == b"Q"
+        if is_query:
+            swallowed.append(sent)
+        return is_query
+
+    is_stalled = True
+    with Proxy(str(url.host), int(url.port or 0)) as proxy:
+        proxy.loses = is_lost
+        given = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        chosen = carts.settings_for(given, db_connect_timeout_seconds=1)
+        with carts.running_client(chosen) as client:
+            carts.wait_until(lambda: bool(swallowed))
+            is_stalled = False
+            shopper = carts.new_shopper(client)
+            carts.wait_until(lambda: shopper.add().status_code == 201)
+            assert client.get("/health").status_code == 200
 
 
 @pytest.mark.parametrize(
