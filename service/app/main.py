@@ -27,6 +27,7 @@ from app.api.rate_limits import RateLimiter
 from app.cart import rules
 from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService
+from app.db import lanes
 from app.db.batches import Batches
 from app.db.connections import Database
 from app.db.workers import Workers
@@ -87,7 +88,9 @@ async def running_service(chosen: settings.Settings) -> AsyncIterator[Service]:
     metrics.watch_pool(
         size=database.size, checked_out=database.checked_out, overflow=database.overflow
     )
-    health = DatabaseHealth(lambda: _checked(database), chosen.health_timeout_seconds)
+    health = DatabaseHealth(
+        lambda: _checked(database, chosen.db_connect_timeout_seconds), chosen.health_timeout_seconds
+    )
     limits = rules.Limits(
         max_quantity=chosen.cart_max_quantity,
         max_lines=chosen.cart_max_lines,
@@ -142,8 +145,9 @@ def _tokens(chosen: settings.Settings, metrics: Metrics) -> Tokens | None:
     )
 
 
-def _checked(database: Database) -> Mapping[str, str]:
-    with database.connection() as connection:
+def _checked(database: Database, most_seconds: float) -> Mapping[str, str]:
+    # The process does not end before this thread, and nobody cuts its connection by then.
+    with lanes.waiting_at_most(most_seconds), database.connection() as connection:
         served = compatibility.is_served(connection)
     return {"database": "ok", "schema": "ok" if served else "not migrated"}
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy.engine import make_url
 
 from app.__main__ import main
 from tests.support import carts
+from tests.support.proxy import Proxy
 
 _ROOT = Path(carts.__file__).parents[2]
 
@@ -50,6 +52,21 @@ def test_drained_service_stops_by_itself(migrated_url: str) -> None:
         carts.log_line(process.stdout, "listening")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_service_stops_while_the_database_is_asked_and_says_nothing(migrated_url: str) -> None:
+    url = make_url(migrated_url)
+    with Proxy(str(url.host), int(url.port or 0)) as proxy:
+        given = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        environment = carts.service_environment(given, DB_CONNECT_TIMEOUT_SECONDS="1")
+        with carts.service_process("-m", "app", environment=environment) as process:
+            port = carts.log_line(process.stdout, "listening")["port"]
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
+                carts.wait_until(lambda: client.get("/health").status_code == 200)
+                proxy.swallow()
+                carts.wait_until(lambda: client.get("/health").status_code == 503)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
 
 
 def test_request_under_way_is_answered_after_sigterm(migrated_url: str) -> None:
