@@ -32,6 +32,8 @@ _LINGER_SECONDS = 1.0
 # How long a closed connection may take to bring its last answer to the client.
 _FLUSH_SECONDS = 10.0
 _MOST_PIPELINED = 16
+# What every connection may have of a body without asking. Nearly all requests are smaller.
+_SMALL_BODY_BYTES = 16_384
 _NEVER = float("inf")
 
 # What of a request has begun to come, and must be complete in time. No Enum: Python 3.11 takes
@@ -43,13 +45,15 @@ class _Cut(Exception):
     """Stops the parser inside of data that is not wanted any more."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Guard:
     """What the connections of one server share."""
 
     settings: Settings
     connections: Connections
     metrics: Callable[[], Metrics]
+    # Of large bodies whose requests have not been answered.
+    held_bytes: int = 0
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -81,6 +85,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_bytes = self._raw_body_bytes = self._trailer_bytes = 0
         # Of a request that asks for another protocol: the parser leaves its body to us.
         self._unparsed_body_bytes = 0
+        # Of large bodies, by the request that they belong to.
+        self._held: dict[RequestResponseCycle, int] = {}
         # What the client had not taken yet, and since when it was so much.
         self._unsent_bytes, self._unsent_since = 0, _NEVER
 
@@ -96,6 +102,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End, for whatever reason."""
         self.silent_since = _NEVER
+        self._guard.held_bytes -= sum(self._held.values())
+        self._held.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -197,9 +205,24 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take a part of a body."""
         self._body_bytes += len(body)
         self._check_body(self._body_bytes)
+        if self._body_bytes > _SMALL_BODY_BYTES and not self.cycle.response_complete:
+            self._hold(len(body))
         if self._is_ending:
             raise _Cut
         super().on_body(body)
+
+    def _hold(self, size: int) -> None:
+        """Count a part of a large body, or refuse it where all connections hold too much."""
+        most = self._guard.settings.http_max_held_body_bytes
+        if self._guard.held_bytes + size > most:
+            self._cut(503, "unavailable", "too many large bodies are on their way; try again")
+            return
+        self._guard.held_bytes += size
+        self._held[self.cycle] = self._held.get(self.cycle, 0) + size
+
+    def _let_go(self) -> None:
+        for cycle in [cycle for cycle in self._held if cycle.response_complete]:
+            self._guard.held_bytes -= self._held.pop(cycle)
 
     def on_message_complete(self) -> None:
         """Wait for nothing more."""
@@ -216,6 +239,8 @@ class GuardedProtocol(HttpToolsProtocol):
         As uvicorn does, without its timer for each rest: `check` ends it.
         """
         self.server_state.total_requests += 1
+        if self._held:
+            self._let_go()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()

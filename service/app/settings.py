@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     http_max_body_bytes: int = Field(
         default=524_288, ge=1024, description="Size of a request's body, else 413"
     )
+    http_max_held_body_bytes: int = Field(
+        default=33_554_432,
+        ge=1024,
+        description="Size of all bodies over 16 KiB that are not answered yet, else 503",
+    )
     http_header_timeout_seconds: float = Field(
         default=5.0, gt=0, description="How long a request's headers may take to come, else 408"
     )

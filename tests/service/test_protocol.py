@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import re
 import socket
@@ -13,11 +14,14 @@ from tests.support.raw_http import GET, NO_DATABASE, Server, running_server
 
 _HEADER_BYTES = 4096
 _BODY_BYTES = 65_536
+_HELD_BYTES = 200_000
 _SECONDS = 0.6
 # A deadline, the sweep that finds it, and a machine that is busy.
 _IN_TIME = _SECONDS + 0.5 + 2
 _TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 _POST = f"POST {ITEMS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
+_CLOSE = b"Connection: close\r\n"
+_LARGE = _POST + _CLOSE + b"Content-Length: 60000\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,7 @@ def server() -> Iterator[Server]:
     limits = {
         "http_max_header_bytes": _HEADER_BYTES,
         "http_max_body_bytes": _BODY_BYTES,
+        "http_max_held_body_bytes": _HELD_BYTES,
         "http_header_timeout_seconds": _SECONDS,
         "http_body_timeout_seconds": _SECONDS,
         "http_send_timeout_seconds": _SECONDS,
@@ -131,6 +136,30 @@ def test_body_that_is_announced_too_large_is_refused_before_it_comes(server: Ser
 def test_body_up_to_the_limit_is_taken(server: Server) -> None:
     head = _POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % _BODY_BYTES
     assert server.talk(head, b" " * _BODY_BYTES).statuses == [400]
+
+
+def _is_full(server: Server) -> bool:
+    """Tell whether one more large body is refused while three are nearly whole."""
+    with contextlib.ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(server.connect()).sendall(_LARGE + b" " * 59_999)
+        answer = server.talk(_LARGE + b" " * 60_000)
+        assert server.talk(_POST + _CLOSE + b"Content-Length: 2\r\n\r\n{}").statuses == [422]
+    if answer.statuses == [400]:
+        # The machine is busy: not all of it had come, or it was given up.
+        return False
+    answer.problem(503, "unavailable")
+    return True
+
+
+def test_large_bodies_of_all_connections_together_are_limited(server: Server) -> None:
+    carts.wait_until(lambda: _is_full(server))
+    carts.wait_until(lambda: server.talk(_LARGE + b" " * 60_000).statuses == [400])
+
+
+def test_large_bodies_that_are_answered_are_held_no_longer(server: Server) -> None:
+    one = _LARGE.replace(_CLOSE, b"") + b" " * 60_000
+    assert server.talk(*[one] * 5, GET[:-2] + _CLOSE + b"\r\n").statuses == [400] * 5 + [200]
 
 
 def test_chunks_without_end_are_refused(server: Server) -> None:
