@@ -65,6 +65,23 @@ def test_a_page_that_is_just_full_is_the_last(shopper: Shopper) -> None:
     assert _page(shopper, limit=2)[1] is None
 
 
+def test_a_page_ends_early_behind_many_lines(
+    shopper: Shopper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cart.service._MOST_LINES_OF_A_PAGE", 3)
+    made = []
+    for number in range(4):
+        for product in range(2):
+            shopper.add(f"{number}-{product}")
+        made.append(shopper.check_out().json()["order_id"])
+    made.reverse()
+
+    first, cursor = _page(shopper)
+    second, last = _page(shopper, cursor=cursor)
+
+    assert ([first, second], last) == ([made[:2], made[2:]], None)
+
+
 def test_a_customer_sees_only_their_own(client: TestClient) -> None:
     mine, theirs = carts.new_shopper(client), carts.new_shopper(client)
     _ordered(theirs, 1)

@@ -46,8 +46,8 @@ CLEAR = _function("cart_clear_v1", "text", "interval", "text[]")
 CHECKOUT = _function("cart_checkout_v1", "text", "numeric", "text[]")
 ORDERS = Statement(
     "orders_page_v1",
-    ("text", "integer", "timestamptz", "uuid"),
-    "SELECT document::text, created_at, id::text FROM orders_page_v1($1, $2, $3, $4)",
+    ("text", "integer", "integer", "timestamptz", "uuid"),
+    "SELECT document::text, created_at, id::text FROM orders_page_v1($1, $2, $3, $4, $5)",
 )
 EXPIRE = Statement("carts_expire_v1", ("bigint", "integer"), "SELECT carts_expire_v1($1, $2)")
 PURGE = Statement(
@@ -244,11 +244,14 @@ class CartRepository:
         return rows[0][0] if rows else None
 
     def orders(
-        self, customer_id: str, *, limit: int, after: OrderPlace | None
-    ) -> list[tuple[str, OrderPlace]]:
-        """Return documents of orders, youngest first, each with its place among them."""
+        self, customer_id: str, *, limit: int, most_lines: int, after: OrderPlace | None
+    ) -> list[tuple[str | None, OrderPlace]]:
+        """Return documents of orders, youngest first, each with its place among them.
+
+        Behind so many lines there are places only.
+        """
         created_at, order_id = (after.created_at, after.order_id) if after else (None, None)
-        rows = ORDERS.run(self._connection, customer_id, limit, created_at, order_id)
+        rows = ORDERS.run(self._connection, customer_id, limit, most_lines, created_at, order_id)
         return [(document, OrderPlace(at, found)) for document, at, found in rows]
 
     def expire(self, lock: int, *, most: int) -> int:
