@@ -74,6 +74,8 @@ class ConnectionLost(DatabaseUnavailable):
 class AnswerLost(DatabaseUnavailable):
     """The connection ended after the statement was sent: it may have happened."""
 
+    detail = "the database's answer was lost; a write may have happened"
+
 
 class IssuerUnavailable(CarthubError):
     """Nobody can be told from anybody: the issuer of tokens has not answered since the start."""

@@ -232,6 +232,25 @@ def test_an_answer_lost_after_the_commit_is_replayed(migrated_url: str) -> None:
     assert len(set(orders)) == rounds
 
 
+def test_an_answer_lost_without_a_key_says_that_the_write_may_have_happened(
+    migrated_url: str,
+) -> None:
+    place = urlsplit(migrated_url)
+    assert place.hostname is not None
+    assert place.port is not None
+    with TcpProxy((place.hostname, place.port)) as proxy:
+        url = migrated_url.replace(f":{place.port}/", f":{proxy.port}/")
+        with carts.running_client(carts.settings_for(url)) as client:
+            shopper = carts.new_shopper(client)
+            shopper.add("mug")
+            proxy.loses_reply_to = lambda sent: b"EXECUTE cart_add_item_v1" in sent
+            answer = shopper.add("mug")
+            proxy.loses_reply_to = None
+            detail = carts.problem_of(answer, 503, "unavailable")["detail"]
+            assert detail == "the database's answer was lost; a write may have happened"
+            assert shopper.cart()["item_count"] == 2
+
+
 def _ordered_over_a_cut(client: TestClient, proxy: TcpProxy, number: int) -> str:
     """Check out while the reply to the COMMIT gets lost, and return the customer's only order."""
     shopper = carts.new_shopper(client)
