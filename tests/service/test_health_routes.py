@@ -16,21 +16,41 @@ def nowhere() -> str:
 def test_health_says_what_it_checked(client: TestClient) -> None:
     answer = client.get("/health")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}
+    checks = {"database": "ok", "schema": "ok", "pool": "ok"}
+    assert answer.json() == {"status": "ok", "checks": checks}
 
 
 def test_health_fails_without_a_database(nowhere: str) -> None:
     with carts.running_client(carts.settings_for(nowhere)) as client:
         answer = client.get("/health")
-    problem = problem_of(answer, 503, "unavailable")
-    assert problem["checks"] == {"database": "unavailable"}
-    assert answer.headers["retry-after"] == "1"
+        problem = problem_of(answer, 503, "unavailable")
+        assert problem["checks"]["database"] == "unavailable"
+        assert answer.headers["retry-after"] == "1"
+        checks = {"database": "unavailable", "pool": "unavailable"}
+        carts.wait_until(lambda: client.get("/health").json()["checks"] == checks)
+
+
+def test_health_fails_while_no_request_gets_a_connection(own_url: str) -> None:
+    chosen = carts.settings_for(own_url, db_pool_size=1, db_pool_timeout_seconds=9)
+    with (
+        carts.running_client(chosen) as client,
+        ThreadPoolExecutor(2) as pool,
+        carts.open_transaction(own_url) as holder,
+    ):
+        holder.exec_driver_sql("LOCK TABLE carts")
+        waiting = [pool.submit(carts.new_shopper(client).add) for _ in range(2)]
+        carts.wait_until(lambda: client.get("/health").status_code == 503)
+        problem = problem_of(client.get("/health"), 503, "unavailable")
+        assert problem["checks"] == {"database": "ok", "schema": "ok", "pool": "exhausted"}
+        holder.rollback()
+        assert [each.result().status_code for each in waiting] == [201, 201]
+        assert client.get("/health").status_code == 200
 
 
 def test_health_fails_before_the_migrations(empty_url: str) -> None:
     with carts.running_client(carts.settings_for(empty_url)) as client:
         problem = problem_of(client.get("/health"), 503, "unavailable")
-    assert problem["checks"] == {"database": "ok", "schema": "not migrated"}
+    assert problem["checks"] == {"database": "ok", "schema": "not migrated", "pool": "ok"}
 
 
 def test_readiness_and_liveness_ask_nobody(nowhere: str) -> None:

@@ -28,8 +28,11 @@ async def information(request: Request) -> Response:
 
 @router.get("/health", summary="Health check", response_model=Health, responses=answers(503))
 async def health(request: Request, service: RunningService) -> Response:
-    """Say whether the database and its schema can be used; the answer is at most a second old."""
-    checks = await service.health.checks()
+    """Say whether the database can be used, and by requests: the pool's connections are others.
+
+    What the database answered is at most a second old.
+    """
+    checks = {**await service.health.checks(), "pool": service.workers.state()}
     if all(answer == "ok" for answer in checks.values()):
         return JSONResponse({"status": "ok", "checks": checks})
     failing = ", ".join(f"{name} {answer}" for name, answer in checks.items() if answer != "ok")

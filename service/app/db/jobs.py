@@ -69,6 +69,10 @@ class Jobs:
             if not job.future.done():
                 return job
 
+    def longest_wait_seconds(self, now: float) -> float:
+        """Return how long the first in the queue has waited; on the event loop."""
+        return now - self._waiting[0].queued_at if self._waiting else 0.0
+
     def close(self) -> None:
         """Let every lane end once no job waits."""
         self._is_closed = True

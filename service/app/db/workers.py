@@ -32,6 +32,8 @@ _LOOK_SECONDS = 0.1
 # A statement that breaks every new connection is not repeated for ever.
 _MOST_TRIES = 5
 _STOP_SECONDS = 1.0
+# Of the first in the queue: by then connections that are used have served hundreds.
+_LONG_WAIT_SECONDS = 1.0
 # How many go on trying after a failed login. One takes up to 90 ms of processor time here, most of
 # it with the interpreter's lock held: sixteen at once kept the event loop from every deadline.
 _SCOUTS = 2
@@ -74,6 +76,13 @@ class Workers:
         ends_at = deadlines.ends_at(self._deadline_seconds)
         self._jobs.put(Job(work, future, ends_at, is_repeatable))
         return await future
+
+    def state(self) -> str:
+        """Return `ok`, or why requests are not taken: no connection opens, or none is free."""
+        if self._outage is not None:
+            return "unavailable"
+        wait_seconds = self._jobs.longest_wait_seconds(time.monotonic())
+        return "exhausted" if wait_seconds > _LONG_WAIT_SECONDS else "ok"
 
     async def close(self) -> None:
         """End the lanes; requests that still wait are answered first."""
