@@ -11,7 +11,7 @@ import psycopg2
 import sqlalchemy
 from sqlalchemy import event, pool
 
-from app.db import credentials, failures, statements
+from app.db import credentials, statements
 from app.db.lanes import Lane
 from app.db.sessions import Session
 from app.errors import DatabaseUnavailable, InvalidSettings
@@ -38,7 +38,6 @@ class Database:
         )
         if settings.db_prepared_statements:
             event.listen(self.engine, "connect", _keep_plans)
-        event.listen(self.engine, "handle_error", failures.leave_demoted_primary)
         self._sessions: dict[greenlet.greenlet, Session] = {}
 
     def session(self) -> Session:

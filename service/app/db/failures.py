@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 
 import psycopg2
-import sqlalchemy
 from sqlalchemy import exc
 
 from app import errors
@@ -76,12 +75,6 @@ def unavailable_when_it_fails() -> Iterator[None]:
         if not is_passing and not error.connection_invalidated:
             raise
         raise translated(error, is_cut_off=error.connection_invalidated) from error
-
-
-def leave_demoted_primary(context: sqlalchemy.ExceptionContext) -> None:
-    """Give up the connection: an event of the engine."""
-    if getattr(context.original_exception, "pgcode", None) == _READ_ONLY:
-        context.is_disconnect = True
 
 
 def is_refused_login(error: BaseException) -> bool:
