@@ -106,7 +106,7 @@ async def running_service(chosen: settings.Settings) -> AsyncIterator[Service]:
         yield Service(
             settings=chosen,
             carts=carts,
-            once=OnceOnly(database, wait=timedelta(seconds=chosen.idempotency_wait_seconds)),
+            once=OnceOnly(database, wait=_wait_for_the_first(chosen)),
             metrics=metrics,
             workers=workers,
             reads=Batches(workers, carts.read),
@@ -125,6 +125,12 @@ async def running_service(chosen: settings.Settings) -> AsyncIterator[Service]:
         await workers.close()
         deadlines.close()
         database.close()
+
+
+def _wait_for_the_first(chosen: settings.Settings) -> timedelta:
+    # PostgreSQL would end the statement that waits, and it would not be told why.
+    most_seconds = 0.8 * chosen.db_statement_timeout_seconds
+    return timedelta(seconds=min(chosen.idempotency_wait_seconds, most_seconds))
 
 
 def _begun(housekeeping: Housekeeping, interval_seconds: float) -> asyncio.Task[NoReturn] | None:

@@ -125,7 +125,8 @@ class Settings(BaseSettings):
     )
     idempotency_wait_seconds: float = Field(
         default=2.0,
-        gt=0,
+        # PostgreSQL's least; its 0 is no bound.
+        ge=0.001,
         description="How long a request waits for the first one with its Idempotency-Key",
     )
     housekeeping_seconds: float = Field(

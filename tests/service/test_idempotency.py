@@ -172,6 +172,22 @@ def test_a_request_waits_for_the_first_and_then_gives_way(migrated_url: str) -> 
         assert _same(shopper.add(headers=KEY), first.result())
 
 
+def test_a_request_gives_way_before_its_statement_is_ended(migrated_url: str) -> None:
+    settings = carts.settings_for(
+        migrated_url, idempotency_wait_seconds=5, db_statement_timeout_seconds=1
+    )
+    with carts.running_client(settings) as client, carts.open_transaction(migrated_url) as held:
+        shopper = carts.new_shopper(client)
+        held.exec_driver_sql(
+            "INSERT INTO idempotency_keys"
+            " (subject, customer_id, method, path, key, fingerprint, created_at)"
+            " VALUES ('', %s, 'POST', %s, %s, '', now())",
+            (shopper.customer_id, ITEMS, KEY["Idempotency-Key"].strip('"')),
+        )
+
+        problem_of(shopper.add(headers=KEY), 409, "idempotency-in-flight")
+
+
 def _waits_for_a_lock(url: str) -> bool:
     rows = carts.run_sql(
         url,
