@@ -88,7 +88,7 @@ fmt: $(READY) ## Format the code and apply safe fixes
 
 .PHONY: lock
 lock: $(READY) ## Resolve requirements/*.lock again, with hashes and without addresses
-	@for extra in operator service dev; do \
+	@for extra in operator service cli dev; do \
 	  $(RESOLVE) --extra $$extra pyproject.toml --output-file requirements/$$extra.lock; done
 	@$(RESOLVE) --group build --output-file requirements/build.lock
 
