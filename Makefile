@@ -92,6 +92,10 @@ lock: $(READY) ## Resolve requirements/*.lock again, with hashes and without add
 	  $(RESOLVE) --extra $$extra pyproject.toml --output-file requirements/$$extra.lock; done
 	@$(RESOLVE) --group build --output-file requirements/build.lock
 
+.PHONY: release
+release: $(READY) ## All files of a version into dist/; RELEASE_ARGS="--snapshot" for what is not committed
+	@$(DEV) release $(RELEASE_ARGS)
+
 .PHONY: clean
 clean: ## Remove what the targets made in the checkout (caches outside it stay)
 	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
