@@ -1,6 +1,6 @@
 """Everything that a version is published as, in one folder, each file with its SHA-256.
 
-The same commit gives the same files again; docs/images.md says how far for images. A snapshot is the same of
+The same commit gives the same files again; docs/releases.md says how far. A snapshot is the same of
 what the checkout holds just now, for trying.
 """
 
