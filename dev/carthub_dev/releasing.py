@@ -14,6 +14,7 @@ from pathlib import Path
 from carthub_dev import (
     buildah,
     changelog,
+    chart_package,
     image_archives,
     image_contents,
     image_inputs,
@@ -60,6 +61,7 @@ def build(ledger: Ledger, request: Request, *, say: Callable[[str], None] = prin
         making = _Making(scratch, version, found, request)
         making.python()
         making.files()
+        making.chart()
         if request.has_images:
             making.images(ledger, say)
         making.notes()
@@ -95,6 +97,17 @@ class _Making:
         for name in _LOCKS:
             lock = root / "requirements" / f"{name}.lock"
             shutil.copyfile(lock, self.folder / f"carthub-{self._version}-{name}.lock")
+
+    def chart(self) -> None:
+        """Package the chart, of a checkout that has one."""
+        if (self._request.root / chart_package.CHART).is_dir():
+            chart_package.build(
+                self.folder,
+                version=self._version,
+                epoch=self._revision.epoch,
+                home=self._scratch / "helm",
+                root=self._request.root,
+            )
 
     def images(self, ledger: Ledger, say: Callable[[str], None]) -> None:
         """Build both images, each with the list of what is in it."""
