@@ -30,6 +30,7 @@ from carthub_dev.ledger import Ledger
 
 SUMS = "SHA256SUMS"
 DEFAULT_FOLDER = paths.REPOSITORY / "dist"
+_OTHERWISE = "leave the images out with --no-images"
 # What people install, and how the locks that pin it are called.
 _LOCKS = ("cli", "operator", "service")
 
@@ -55,7 +56,7 @@ def build(ledger: Ledger, request: Request, *, say: Callable[[str], None] = prin
     if not request.is_snapshot:
         revision.check(request.root, found, version)
     if request.has_images and os.geteuid() != 0:
-        raise NotPermitted("images are built by root on Linux; --no-images leaves them out")
+        raise NotPermitted(f"images are built by root on Linux; or {_OTHERWISE}")
     scratch = ledger.make_directory("release", mode=0o711)
     try:
         making = _Making(scratch, version, found, request)
@@ -116,7 +117,9 @@ class _Making:
         commit = None if is_snapshot else self._revision.commit
         tag = "dev" if is_snapshot else self._version
         built = images.build_images(ledger, tag, revision=commit, say=say)
-        packages.ensure(("buildah",), "to pack images", ledger=ledger, say=say)
+        packages.ensure(
+            ("buildah",), "to pack images", ledger=ledger, say=say, otherwise=_OTHERWISE
+        )
         store = buildah.Store(self._scratch / "store")
         for name, image in built.items():
             say(f"Packing {image.reference}")

@@ -114,7 +114,7 @@ def test_images_want_root(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
-    with pytest.raises(NotPermitted, match="--no-images leaves them out"):
+    with pytest.raises(NotPermitted, match="leave the images out with --no-images"):
         releasing.build(own_ledger, Request(tmp_path, checkout))
 
 
