@@ -1,12 +1,14 @@
 """What is in an image, as a CycloneDX document: Debian's packages and Python's distributions.
 
-Read from what the installers of both have written down, and from what wheels say they bring
-compiled in (PEP 770). Equal images have equal documents.
+Read from what the installers of both have written down, and from what wheels bring compiled in:
+what they say themselves (PEP 770), and their shared libraries. Equal images, equal documents.
 """
 
 import datetime as dt
 import email.parser
+import hashlib
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +33,9 @@ _DPKG_PARTS = "var/lib/dpkg/status.d/"
 _OS = "usr/lib/os-release"
 _METADATA = ".dist-info/METADATA"
 _BUNDLED = ".dist-info/sboms/"
+# Where wheels put the shared libraries that they bring, and how OpenSSL names itself in its own.
+_LIBRARY = re.compile(r"(?P<owner>[^/]+)\.libs/(?P<name>[^/]+\.so[^/]*)$")
+_OPENSSL = re.compile(rb"OpenSSL (\d+\.\d+\.\d+) \d")
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class Subject:
 def is_read(path: str) -> bool:
     """Tell whether a file of an image says what is in it."""
     is_of_debian = path in {_DPKG, _OS} or path.startswith(_DPKG_PARTS)
-    return is_of_debian or path.endswith(_METADATA) or _BUNDLED in path
+    is_of_python = path.endswith(_METADATA) or _BUNDLED in path
+    return is_of_debian or is_of_python or _LIBRARY.search(path) is not None
 
 
 def document(subject: Subject, contents: Contents, *, epoch: int) -> str:
@@ -145,7 +151,10 @@ def _distributions(files: Mapping[str, bytes]) -> dict[str, Component]:
             bom_ref=str(purl),
             purl=purl,
             licenses=_licence(told),
-            components=_bundled(files, folder, str(purl)),
+            components=[
+                *_bundled(files, folder, str(purl)),
+                *_libraries(files, name, str(purl)),
+            ],
             properties=[Property(name="carthub:path", value=f"/{folder}")],
         )
     return found
@@ -182,6 +191,27 @@ def _bundled(files: Mapping[str, bytes], folder: str, owner: str) -> list[Compon
                     purl=PackageURL.from_string(purl) if purl else None,
                 )
     return list(found.values())
+
+
+def _libraries(files: Mapping[str, bytes], name: str, owner: str) -> Iterator[Component]:
+    """Yield the shared libraries of a distribution, which seldom tell where they are from."""
+    for path in sorted(files):
+        found = _LIBRARY.search(path)
+        if found is None or canonicalize_name(found["owner"]) != name:
+            continue
+        digest = hashlib.sha256(files[path]).hexdigest()
+        # Several files may be of one OpenSSL; the one that names it is enough.
+        openssl = _OPENSSL.search(files[path])
+        version = openssl[1].decode() if openssl else None
+        yield Component(
+            name="openssl" if version else found["name"],
+            version=version,
+            type=ComponentType.LIBRARY,
+            bom_ref=f"{owner}#{found['name']}",
+            purl=PackageURL("generic", name="openssl", version=version) if version else None,
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
+            properties=[Property(name="carthub:path", value=f"/{path}")],
+        )
 
 
 def _needs(

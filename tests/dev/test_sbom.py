@@ -50,6 +50,8 @@ FILES = {
             ]
         }
     ).encode(),
+    f"{SITE}/py_thing.libs/libcrypto-1.so.3": b"..OpenSSL 3.5.1 1 Jul 2025..",
+    f"{SITE}/py_thing.libs/libpq-2.so.5": b"..",
     f"{SITE}/other_one-3.dist-info/METADATA": b"Metadata-Version: 2.1\nName: other-one\n"
     b"Version: 3\nClassifier: License :: OSI Approved :: BSD License\n",
 }
@@ -97,8 +99,12 @@ def test_it_tells_licences_and_what_is_compiled_in(told: dict[str, Any]) -> None
     found = {one["name"]: one for one in told["components"]}
     assert found["Py_Thing"]["licenses"] == [{"license": {"id": "MIT"}}]
     assert found["other-one"]["licenses"] == [{"license": {"name": "BSD License"}}]
-    (openssl,) = found["Py_Thing"]["components"]
-    assert openssl["purl"] == "pkg:generic/openssl@4.0.3"
+    inside = [(one["name"], one.get("purl")) for one in found["Py_Thing"]["components"]]
+    assert sorted(inside) == [
+        ("libpq-2.so.5", None),
+        ("openssl", "pkg:generic/openssl@3.5.1"),
+        ("openssl", "pkg:generic/openssl@4.0.3"),
+    ]
 
 
 def test_it_tells_what_needs_what(told: dict[str, Any]) -> None:
