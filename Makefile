@@ -88,9 +88,13 @@ fmt: $(READY) ## Format the code and apply safe fixes
 
 .PHONY: lock
 lock: $(READY) ## Resolve requirements/*.lock again, with hashes and without addresses
-	@for extra in operator service dev; do \
+	@for extra in operator service cli dev; do \
 	  $(RESOLVE) --extra $$extra pyproject.toml --output-file requirements/$$extra.lock; done
 	@$(RESOLVE) --group build --output-file requirements/build.lock
+
+.PHONY: release
+release: $(READY) ## All files of a version into dist/; RELEASE_ARGS="--snapshot" for what is not committed
+	@$(DEV) release $(RELEASE_ARGS)
 
 .PHONY: clean
 clean: ## Remove what the targets made in the checkout (caches outside it stay)

@@ -89,6 +89,16 @@ class Store:
         """Write an image as a docker-archive under its own name."""
         self._run("push", "--quiet", image, f"docker-archive:{archive}:{image}")
 
+    def layout(self, archive: Path, folder: Path, *, image: str, tag: str) -> str:
+        """Write an image of a docker-archive as an OCI layout, and return its digest.
+
+        The digest is that of a registry which gets it from there: the layers are packed already.
+        """
+        self._run("pull", "--quiet", f"docker-archive:{archive}")
+        self._run("push", "--quiet", "--format", "oci", image, f"oci:{folder}:{tag}")
+        (manifest,) = json.loads((folder / "index.json").read_bytes())["manifests"]
+        return str(manifest["digest"])
+
     def image_id(self, image: str) -> str:
         """Return the digest of an image's configuration: equal images have equal ones."""
         shown = self._run("inspect", "--type", "image", "--format", "{{.FromImageID}}", image)

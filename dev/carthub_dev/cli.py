@@ -1,4 +1,4 @@
-"""The commands: run, up, down, status, rotate."""
+"""The commands: run, up, down, status, rotate, release."""
 
 import contextlib
 import enum
@@ -16,7 +16,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from carthub_dev import demonstration, paths, platform, privileges, report, rotation, session
+from carthub_dev import (
+    demonstration,
+    paths,
+    platform,
+    privileges,
+    releasing,
+    report,
+    rotation,
+    session,
+)
 from carthub_dev import ledger as ledgers
 from carthub_dev.cluster import MAX_NODES
 from carthub_dev.errors import InstanceInUse, PlatformError
@@ -136,6 +145,27 @@ def rotate(instance: Instance = session.DEFAULT) -> None:
             f"The secret now has login {login} with a new password. The operator notices within "
             "the resource's refreshInterval (60 s)."
         )
+
+
+@app.command()
+def release(
+    output: Annotated[
+        Path, typer.Option(help="The folder; what was built into it before goes.")
+    ] = releasing.DEFAULT_FOLDER,
+    *,
+    snapshot: Annotated[
+        bool, typer.Option("--snapshot", help="Of the checkout as it is, for trying.")
+    ] = False,
+    images: Annotated[bool, typer.Option(help="Without them it needs no root.")] = True,
+) -> None:
+    """Build everything that a version is published as."""
+    with _told(), ledgers.Ledger.open(f"release-{os.getpid()}") as ledger:
+        started = time.monotonic()
+        request = releasing.Request(output, is_snapshot=snapshot, has_images=images)
+        made = releasing.build(ledger, request)
+        for file in made:
+            print(f"{file.stat().st_size / 1e6:8.1f} MB  {file}")
+        print(f"{len(made)} files in {time.monotonic() - started:.0f} s.")
 
 
 def _print_status(

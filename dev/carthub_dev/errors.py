@@ -8,6 +8,7 @@ PlatformError
 ├── LimitReached      this machine allows too little of something; the message says what raises it
 ├── InstanceInUse     another living process owns the ledger of that name
 ├── CleanupFailed     something recorded could not be removed; it stays in the ledger
+├── NotReleasable     a checkout that is not what a release is made of
 ├── NotReady          a condition did not come true in time
 └── ProcessEnded      a process ended while it was waited for
 """
@@ -43,6 +44,10 @@ class InstanceInUse(PlatformError):
 
 class CleanupFailed(PlatformError):
     """Some recorded things could not be removed."""
+
+
+class NotReleasable(PlatformError):
+    """This checkout cannot become a release as it is."""
 
 
 class NotReady(PlatformError):

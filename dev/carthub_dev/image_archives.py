@@ -69,6 +69,21 @@ def drop_old(folder: Path, pattern: str, *, kept: int) -> None:
             old.unlink()
 
 
+def pack(layout: Path, archive: Path, *, epoch: int) -> None:
+    """Pack an OCI layout; the same layout gives the same bytes."""
+    with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as packed:
+        for path in sorted(layout.rglob("*")):
+            entry = tarfile.TarInfo(str(path.relative_to(layout)))
+            entry.mtime = epoch
+            if path.is_dir():
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                packed.addfile(entry)
+            else:
+                entry.size, entry.mode = path.stat().st_size, 0o644
+                with path.open("rb") as content:
+                    packed.addfile(entry, content)
+
+
 def compressed_sizes(images: Iterable[BuiltImage]) -> dict[str, int]:
     """Return the bytes of each image in a registry: its layers through gzip, seconds of work."""
     sizes: dict[str, int] = {}

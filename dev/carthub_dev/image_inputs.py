@@ -78,9 +78,9 @@ def label_options(revision: str) -> list[str]:
     ]
 
 
-def version() -> str:
+def version(root: Path = paths.REPOSITORY) -> str:
     """Return the version as the wheel has it, without importing what is shipped."""
-    source = (paths.REPOSITORY / _VERSION).read_text()
+    source = (root / _VERSION).read_text()
     return next(
         str(ast.literal_eval(node.value))
         for node in ast.parse(source).body

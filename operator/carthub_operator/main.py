@@ -1,11 +1,13 @@
 """The wiring of the operator: settings, clients, threads, kopf among them."""
 
+import argparse
 import os
 import secrets
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 
 import structlog
 
@@ -255,8 +257,15 @@ def _log_failure(reference: SecretReference, error: SecretError) -> None:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the operator; the exit code is 2 where a setting is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="carthub-operator",
+        description="Keep every CartService in the state that it declares, until SIGTERM.",
+        epilog="It is set up by environment variables; docs/operator.md lists them.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.parse_args(arguments)
     try:
         chosen = settings.load()
         configure_logging(chosen.log_level)

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from carthub_dev import images
+from carthub_dev.image_archives import BuiltImage
 from carthub_dev.ledger import Ledger
 
 
@@ -18,3 +20,9 @@ def own_ledger(own_state: Path) -> Iterator[Ledger]:
     with Ledger.open("test") as ledger:
         yield ledger
     assert not (own_state / "test").exists()
+
+
+@pytest.fixture(scope="session")
+def built(ledger: Ledger) -> dict[str, BuiltImage]:
+    """Both images of this checkout by name."""
+    return images.build_images(ledger)

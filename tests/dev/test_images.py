@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
 
 from carthub_dev import base_image, image_archives, image_inputs, images
 from carthub_dev.image_archives import BuiltImage
@@ -20,6 +19,7 @@ from carthub_dev.ledger import Ledger
 from carthub_dev.paths import REPOSITORY
 from tests.support import containers
 from tests.support.containers import UnpackedImage
+from tests.support.locks import locked
 
 pytestmark = [
     pytest.mark.node,
@@ -32,13 +32,6 @@ OPERATOR, SERVICE = images.NAMES
 SOURCES = {OPERATOR: "operator/carthub_operator", SERVICE: "service/app"}
 PACKAGE = {OPERATOR: "carthub_operator", SERVICE: "app"}
 MEGABYTE = 1_000_000
-# What a machine with the same interpreter and processor installs.
-MARKERS = {"python_version": "3.11", "python_full_version": "3.11.2", "extra": ""}
-
-
-@pytest.fixture(scope="module")
-def built(ledger: Ledger) -> dict[str, BuiltImage]:
-    return images.build_images(ledger)
 
 
 @pytest.fixture(scope="module")
@@ -70,19 +63,6 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def image(name: str, unpacked: dict[str, UnpackedImage]) -> UnpackedImage:
     return unpacked[name]
-
-
-def locked(name: str) -> dict[str, str]:
-    """Return what the lock names for this platform: distribution -> version."""
-    part = name.removeprefix("carthub-")
-    text = (REPOSITORY / f"requirements/{part}.lock").read_text()
-    entries = [line.rstrip(" \\") for line in text.splitlines() if re.match(r"[a-z0-9]", line)]
-    found = {}
-    for requirement in map(Requirement, entries):
-        if requirement.marker is None or requirement.marker.evaluate(MARKERS):
-            (specifier,) = requirement.specifier
-            found[requirement.name] = specifier.version
-    return found
 
 
 def test_it_runs_as_an_unprivileged_user_with_a_fixed_number(image: UnpackedImage) -> None:
