@@ -1,4 +1,4 @@
-"""The commands: run, up, down, status, rotate."""
+"""The commands: run, up, down, status, rotate; images, push."""
 
 import contextlib
 import enum
@@ -16,7 +16,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from carthub_dev import demonstration, paths, platform, privileges, report, rotation, session
+from carthub_dev import (
+    demonstration,
+    images,
+    paths,
+    platform,
+    privileges,
+    publishing,
+    report,
+    rotation,
+    session,
+)
 from carthub_dev import ledger as ledgers
 from carthub_dev.cluster import MAX_NODES
 from carthub_dev.errors import InstanceInUse, PlatformError
@@ -40,6 +50,7 @@ Instance = Annotated[
 Nodes = Annotated[
     int, typer.Option(min=1, max=MAX_NODES, envvar="NODES", help="How many real nodes.")
 ]
+Tag = Annotated[str, typer.Option(help="Their tag: a commit, where a pipeline builds.")]
 
 
 class Output(enum.StrEnum):
@@ -136,6 +147,33 @@ def rotate(instance: Instance = session.DEFAULT) -> None:
             f"The secret now has login {login} with a new password. The operator notices within "
             "the resource's refreshInterval (60 s)."
         )
+
+
+@app.command("images")
+def build(tag: Tag = "dev") -> None:
+    """Build both images, where their sources have changed, into the cache."""
+    with _told(), _ledger("images") as ledger:
+        privileges.refuse_without_root()
+        for image in images.build_images(ledger, tag, revision=_revision(tag)).values():
+            print(f"{image.reference} is {image.archive}")
+
+
+@app.command()
+def push(repository: str, tag: Tag = "dev") -> None:
+    """Push both images to REPOSITORY, such as a registry's host; what is there is left alone."""
+    with _told(), _ledger("push") as ledger:
+        privileges.refuse_without_root()
+        built = images.build_images(ledger, tag, revision=_revision(tag))
+        publishing.publish(built.values(), repository, ledger=ledger)
+
+
+def _revision(tag: str) -> str | None:
+    # `dev` names no commit: then the image's label names its sources.
+    return None if tag == "dev" else tag
+
+
+def _ledger(purpose: str) -> ledgers.Ledger:
+    return ledgers.Ledger.open(f"{purpose}-{os.getpid()}")
 
 
 def _print_status(
