@@ -17,7 +17,7 @@ from carthub_dev.control_plane import ControlPlane
 from carthub_dev.kubectl import Kubectl, KubectlFailed
 from tests.support import control_plane as planes
 from tests.support import crd, stacks
-from tests.support.code_build import Build, CodeBuild
+from tests.support.code_build import Build, CodeBuild, make_without
 from tests.support.resources import raw_cart_service, without_nones
 
 BUILD = stacks.FOLDER / "buildspec-build.yaml"
@@ -72,17 +72,20 @@ class Cluster:
     administrator: Kubectl
     deployer: Kubectl
 
-    def tell(self, kind: str, reason: str, message: str) -> None:
+    def tell(self, reason: str, message: str, *, is_ready: bool) -> None:
         """Write, as the operator, what there is to say of the spec after the next change."""
-        condition = {
-            "type": kind,
-            "status": "True",
-            "reason": reason,
-            "message": message,
-            "observedGeneration": 2,
-            "lastTransitionTime": "2026-01-01T00:00:00Z",
-        }
-        status = {"status": {"observedGeneration": 2, "conditions": [condition]}}
+        conditions = [
+            {
+                "type": kind,
+                "status": str(is_so),
+                "reason": reason,
+                "message": message,
+                "observedGeneration": 2,
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }
+            for kind, is_so in (("Ready", is_ready), ("Stalled", not is_ready))
+        ]
+        status = {"status": {"observedGeneration": 2, "conditions": conditions}}
         self.administrator(
             *("patch", "cartservice", "backend", "--namespace", self.namespace),
             *("--subresource=status", "--type=merge", "--patch", json.dumps(status)),
@@ -93,6 +96,7 @@ class Cluster:
         kubeconfig = folder / "kubeconfig"
         stand_ins = {
             "apt-get": PASSES,
+            "make": make_without("venv"),
             "aws": f'{PASSES}; cp "{self.deployer.kubeconfig}" "$KUBECONFIG"',
         }
         variables = {
@@ -143,7 +147,7 @@ def test_the_group_of_the_access_entry_is_the_one_that_has_the_role() -> None:
 
 
 def test_a_deployment_changes_the_image_and_waits(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.tell("Ready", "Ready", "everything is as declared")
+    cluster.tell("Ready", "everything is as declared", is_ready=True)
 
     build = cluster.deploy(tmp_path)
 
@@ -153,12 +157,13 @@ def test_a_deployment_changes_the_image_and_waits(cluster: Cluster, tmp_path: Pa
     assert build.stood_in == [
         "apt-get update --quiet",
         "apt-get install --quiet --yes --no-install-recommends awscli",
+        "make venv",
         "aws eks update-kubeconfig --name shop",
     ]
 
 
 def test_a_deployment_that_stalls_fails_with_the_message(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.tell("Stalled", "ImagePullFailed", "node-1 cannot pull the image: not found")
+    cluster.tell("ImagePullFailed", "node-1 cannot pull the image: not found", is_ready=False)
 
     build = cluster.deploy(tmp_path, timeout="10m")
 
