@@ -41,17 +41,21 @@ def test_a_commit_is_tested_then_built_then_pushed(tmp_path: Path) -> None:
     build = _built(tmp_path)
 
     assert build.succeeded, build.output
-    assert build.stood_in == [
+    *before, one, other, push = build.stood_in
+    assert before == [
         "apt-get update --quiet",
         "apt-get install --quiet --yes --no-install-recommends awscli skopeo",
         "make venv",
         "make lint",
         "make test",
         f"make images TAG={COMMIT}",
+    ]
+    # Two ends of a pipe.
+    assert {one, other} == {
         "aws ecr get-login-password",
         f"skopeo login --username AWS --password-stdin {REGISTRY}",
-        f"make push IMAGE_REPOSITORY={REGISTRY} TAG={COMMIT}",
-    ]
+    }
+    assert push == f"make push IMAGE_REPOSITORY={REGISTRY} TAG={COMMIT}"
 
 
 @pytest.mark.parametrize("target", ["venv", "lint", "test", "images"])

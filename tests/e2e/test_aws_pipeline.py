@@ -18,6 +18,8 @@ from tests.support.code_build import Build, CodeBuild, make_without
 from tests.support.shop import Shop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from carthub_dev.platform import Platform
     from carthub_dev.registry import Registry
 
