@@ -5,6 +5,8 @@ that are built, pushed and pulled, they run in tests/e2e/test_aws_pipeline.py.
 """
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from carthub_dev import paths
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.kubectl import Kubectl, KubectlFailed
 from tests.support import control_plane as planes
@@ -180,6 +183,23 @@ def test_a_deployment_that_takes_too_long_fails(cluster: Cluster, tmp_path: Path
 
     assert not build.succeeded
     assert "backend is not Ready after 1s" in build.output
+
+
+@pytest.mark.parametrize("missing", ["IMAGE", "NAME", "NAMESPACE"])
+def test_a_deployment_names_what_it_is_not_told(missing: str) -> None:
+    given = {"IMAGE": "registry.example.com/cart:1", "NAME": "backend", "NAMESPACE": "shop"}
+    words = [f"{name}={value}" for name, value in given.items() if name != missing]
+    done = subprocess.run(
+        ["make", "--dry-run", "--old-file=.venv/.ready", "deploy", *words],
+        cwd=paths.REPOSITORY,
+        env={name: value for name, value in os.environ.items() if name != missing},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert f"{missing} is missing: make deploy {missing}=..." in done.stderr
 
 
 def test_a_cartservice_that_is_not_there_is_told(cluster: Cluster, tmp_path: Path) -> None:
