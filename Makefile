@@ -92,7 +92,7 @@ TIMEOUT ?= 10m
 needed = $(if $($(1)),,$(error $(1) is missing: make $@ $(1)=...))
 
 .PHONY: images
-images: root $(READY) ## Build both images with the tag TAG
+images: $(READY) ## Build both images with the tag TAG
 	@$(DEV) images --tag "$(TAG)"
 
 .PHONY: push

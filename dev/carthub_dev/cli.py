@@ -153,7 +153,7 @@ def rotate(instance: Instance = session.DEFAULT) -> None:
 def build(tag: Tag = "dev") -> None:
     """Build both images, where their sources have changed, into the cache."""
     with _told(), _ledger("images") as ledger:
-        privileges.refuse_without_root()
+        privileges.refuse_without_root("building images", "use `sudo make images`")
         for image in images.build_images(ledger, tag, revision=_revision(tag)).values():
             print(f"{image.reference} is {image.archive}")
 
@@ -162,7 +162,7 @@ def build(tag: Tag = "dev") -> None:
 def push(repository: str, tag: Tag = "dev") -> None:
     """Push both images to REPOSITORY, such as a registry's host; what is there is left alone."""
     with _told(), _ledger("push") as ledger:
-        privileges.refuse_without_root()
+        privileges.refuse_without_root("building images", "use `sudo make push`")
         built = images.build_images(ledger, tag, revision=_revision(tag))
         publishing.publish(built.values(), repository, ledger=ledger)
 
