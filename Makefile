@@ -86,11 +86,38 @@ fmt: $(READY) ## Format the code and apply safe fixes
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
+# Delivery: what the buildspecs in deploy/aws call. TAG is a commit there.
+TAG ?= dev
+TIMEOUT ?= 10m
+needed = $(if $($(1)),,$(error $(1) is missing: make $@ $(1)=...))
+
+.PHONY: images
+images: $(READY) ## Build both images with the tag TAG
+	@$(DEV) images --tag "$(TAG)"
+
+.PHONY: push
+push: $(READY) ## Push them to IMAGE_REPOSITORY, unless the tag is there; log in first
+	$(call needed,IMAGE_REPOSITORY)
+	@$(DEV) push "$(IMAGE_REPOSITORY)" --tag "$(TAG)"
+
+.PHONY: deploy
+deploy: $(READY) ## Give the CartService NAME in NAMESPACE the image IMAGE, and wait
+	$(call needed,IMAGE)$(call needed,NAME)$(call needed,NAMESPACE)
+	@$(BIN)/kubectl patch cartservice "$(NAME)" --namespace "$(NAMESPACE)" --type merge \
+	  --field-manager carthub-pipeline --patch '{"spec": {"image": "$(IMAGE)"}}'
+	@$(BIN)/carthub wait "$(NAME)" --namespace "$(NAMESPACE)" --timeout "$(TIMEOUT)"
+
+.PHONY: wait
+wait: $(READY) ## Wait until the CartService NAME in NAMESPACE is Ready, or sure not to become it
+	$(call needed,NAME)$(call needed,NAMESPACE)
+	@$(BIN)/carthub wait "$(NAME)" --namespace "$(NAMESPACE)" --timeout "$(TIMEOUT)"
+
 .PHONY: lock
 lock: $(READY) ## Resolve requirements/*.lock again, with hashes and without addresses
 	@for extra in operator service cli dev; do \
 	  $(RESOLVE) --extra $$extra pyproject.toml --output-file requirements/$$extra.lock; done
-	@$(RESOLVE) --group build --output-file requirements/build.lock
+	@for group in build policy; do \
+	  $(RESOLVE) --group $$group --output-file requirements/$$group.lock; done
 
 .PHONY: release
 release: $(READY) ## All files of a version into dist/; RELEASE_ARGS="--snapshot" for what is not committed

@@ -1,4 +1,4 @@
-"""The commands: run, up, down, status, rotate, release."""
+"""The commands: run, up, down, status, rotate; images, push, release."""
 
 import contextlib
 import enum
@@ -18,9 +18,11 @@ from rich.table import Table
 
 from carthub_dev import (
     demonstration,
+    images,
     paths,
     platform,
     privileges,
+    publishing,
     releasing,
     report,
     rotation,
@@ -49,6 +51,7 @@ Instance = Annotated[
 Nodes = Annotated[
     int, typer.Option(min=1, max=MAX_NODES, envvar="NODES", help="How many real nodes.")
 ]
+Tag = Annotated[str, typer.Option(help="Their tag: a commit, where a pipeline builds.")]
 
 
 class Output(enum.StrEnum):
@@ -166,6 +169,33 @@ def release(
         for file in made:
             print(f"{file.stat().st_size / 1e6:8.1f} MB  {file}")
         print(f"{len(made)} files in {time.monotonic() - started:.0f} s.")
+
+
+@app.command("images")
+def build(tag: Tag = "dev") -> None:
+    """Build both images, where their sources have changed, into the cache."""
+    with _told(), _ledger("images") as ledger:
+        privileges.refuse_without_root("building images", "use `sudo make images`")
+        for image in images.build_images(ledger, tag, revision=_revision(tag)).values():
+            print(f"{image.reference} is {image.archive}")
+
+
+@app.command()
+def push(repository: str, tag: Tag = "dev") -> None:
+    """Push both images to REPOSITORY, such as a registry's host; what is there is left alone."""
+    with _told(), _ledger("push") as ledger:
+        privileges.refuse_without_root("building images", "use `sudo make push`")
+        built = images.build_images(ledger, tag, revision=_revision(tag))
+        publishing.publish(built.values(), repository, ledger=ledger)
+
+
+def _revision(tag: str) -> str | None:
+    # `dev` names no commit: then the image's label names its sources.
+    return None if tag == "dev" else tag
+
+
+def _ledger(purpose: str) -> ledgers.Ledger:
+    return ledgers.Ledger.open(f"{purpose}-{os.getpid()}")
 
 
 def _print_status(

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _KEPT = 3
+_KEPT_OF_ALL_TAGS = 8
 _CHUNK_BYTES = 1 << 20
 
 
@@ -55,6 +56,8 @@ def keep(folder: Path, unfinished: Path, *, name: str, tag: str, key: str, id: s
     # Last, so that a record means a whole archive.
     _record(archive).write_text(json.dumps(asdict(built), default=str, indent=1) + "\n")
     drop_old(folder, f"{name}-{tag}-*.tar", kept=_KEPT)
+    # Each commit is a tag of its own.
+    drop_old(folder, f"{name}-*.tar", kept=_KEPT_OF_ALL_TAGS)
     return built
 
 

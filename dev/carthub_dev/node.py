@@ -16,6 +16,7 @@ from carthub_dev.kubectl import Kubectl, KubectlFailed
 from carthub_dev.ledger import Ledger
 from carthub_dev.network import Network
 from carthub_dev.node_config import NodeFacts
+from carthub_dev.pki import write_secret
 from carthub_dev.processes import Process
 
 _READY_SECONDS = 60.0
@@ -128,6 +129,15 @@ class Node:
         done = self._ctr("images", "tag", "--force", *full)
         if done.returncode:
             raise PlatformError(f"{image} on {self.name} gets no name {name}: {done.stderr}")
+
+    def trust_registry(self, host: str, *, authority: str, login: str) -> None:
+        """Let this node pull from a registry: its certificate, and `user:password`."""
+        folder = self.facts.registries / host
+        folder.mkdir(parents=True, exist_ok=True)
+        certificate = folder / "ca.crt"
+        certificate.write_text(authority)
+        text = node_config.registry(host, authority=certificate, login=login)
+        write_secret(folder / "hosts.toml", text)
 
     def images(self) -> list[str]:
         """Return the names of all images that pods of this node can use."""

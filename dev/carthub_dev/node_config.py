@@ -1,5 +1,6 @@
 """The configuration files of a node, as pure functions of its facts."""
 
+import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class NodeFacts:
     def zone(self) -> str:
         """The availability zone it claims to be in."""
         return f"zone-{'abc'[(self.number - 1) % 3]}"
+
+    @property
+    def registries(self) -> Path:
+        """Where containerd looks, at each pull, for how to reach a registry."""
+        return self.folder / "registries"
 
     @property
     def containerd_socket(self) -> Path:
@@ -141,6 +147,9 @@ disabled_plugins = [
 [plugins."io.containerd.cri.v1.images"]
   snapshotter = "overlayfs"
 
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = "{node.registries}"
+
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "docker.io/{PAUSE_IMAGE}"
 
@@ -162,6 +171,21 @@ disabled_plugins = [
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
   BinaryName = "{runc}"
   SystemdCgroup = false
+"""
+
+
+def registry(host: str, *, authority: Path, login: str) -> str:
+    """Return the hosts.toml of a registry; `login` is `user:password`, where EKS has a role."""
+    credentials = base64.b64encode(login.encode()).decode()
+    return f"""\
+server = "https://{host}"
+
+[host."https://{host}"]
+  capabilities = ["pull", "resolve"]
+  ca = "{authority}"
+
+[host."https://{host}".header]
+  Authorization = "Basic {credentials}"
 """
 
 

@@ -17,6 +17,9 @@ from carthub_dev.ledger import Ledger
 NODE = ("iproute2", "iptables", "runc", "util-linux")
 IMAGES = ("buildah", "mmdebstrap")
 DATABASE = ("postgresql",)
+PUSH = ("skopeo",)
+# Tests only: it stands for Amazon ECR.
+REGISTRY = ("docker-registry",)
 # Tests only: they look at the API's documentation.
 BROWSER = ("chromium", "chromium-driver")
 BENCHMARKS = ("wrk",)
@@ -29,11 +32,13 @@ _PROGRAMS = {
     "buildah": "buildah",
     "chromium": "chromium",
     "chromium-driver": "chromedriver",
+    "docker-registry": "docker-registry",
     "iproute2": "ip",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "prometheus": "promtool",
     "runc": "runc",
+    "skopeo": "skopeo",
     "util-linux": "nsenter",
     "wrk": "wrk",
 }

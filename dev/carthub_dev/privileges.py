@@ -11,12 +11,12 @@ OWN_CLUSTER = (
 )
 
 
-def refuse_without_root() -> None:
-    """Raise NotPermitted, with the way out, where no node can run."""
+def refuse_without_root(
+    what: str = "the embedded platform", way_out: str = f"use `sudo make run`, or {OWN_CLUSTER}"
+) -> None:
+    """Raise NotPermitted, with the way out, where no node can run and no image be built."""
     if sys.platform != "linux" or os.geteuid() != 0:
-        raise NotPermitted(
-            f"the embedded platform needs root on Linux: use `sudo make run`, or {OWN_CLUSTER}"
-        )
+        raise NotPermitted(f"{what} needs root on Linux: {way_out}")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,19 @@ def test_without_root_one_sentence_names_the_way_out(
     assert "kubectl apply -k deploy/operator" in done.stderr
 
 
+@pytest.mark.parametrize("command", [["images"], ["push", "registry.example.com"]])
+def test_without_root_no_image_is_built(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    done = runner.invoke(app, command)
+
+    assert done.exit_code == 1
+    way_out = f"use `sudo make {command[0]}`"
+    assert done.stderr == f"carthub: building images needs root on Linux: {way_out}\n"
+
+
 def test_make_asks_before_it_sets_anything_up_and_needs_only_python() -> None:
     root = Path(__file__).parents[2]
     planned = subprocess.run(

@@ -43,6 +43,20 @@ def test_containerd_keeps_everything_in_the_folder_of_the_node() -> None:
     }
 
 
+def test_containerd_is_told_how_to_reach_a_registry_where_it_looks() -> None:
+    config = tomllib.loads(node_config.containerd(NODE, runc=Path("/runc"), cni_programs=[]))
+    hosts = tomllib.loads(
+        node_config.registry("10.1.0.1:5000", authority=Path("/ca.crt"), login="AWS:token")
+    )
+
+    images = config["plugins"]["io.containerd.cri.v1.images"]
+    assert images["registry"] == {"config_path": str(NODE.registries)}
+    assert hosts["server"] == "https://10.1.0.1:5000"
+    [host] = hosts["host"].values()
+    assert host["ca"] == "/ca.crt"
+    assert host["header"] == {"Authorization": "Basic QVdTOnRva2Vu"}
+
+
 def test_pods_get_addresses_of_their_node() -> None:
     plugin = json.loads(node_config.cni(NODE))["plugins"][0]
 
