@@ -80,8 +80,9 @@ class ToolSet:
     def folder(self) -> Path:
         """The cache folder of its binaries: another pin, source or flag is another folder."""
         digest = hashlib.sha256()
-        for file in ("go.mod", "go.sum", *sorted(self.source.glob("*.go"))):
-            digest.update((self.source / file).read_bytes())
+        own = sorted(file.name for file in self.source.glob("*.go"))
+        for name in ("go.mod", "go.sum", *own):
+            digest.update((self.source / name).read_bytes())
         digest.update(" ".join(self.flags).encode())
         machine = f"{platform.system()}-{platform.machine()}".lower()
         return paths.cache_dir() / "tools" / f"{self.name}-{machine}-{digest.hexdigest()[:16]}"
