@@ -22,6 +22,8 @@ BROWSER = ("chromium", "chromium-driver")
 BENCHMARKS = ("wrk",)
 # Tests only: its promtool judges the alerts.
 MONITORING = ("prometheus",)
+# Tests only: Argo CD keeps what it has seen in redis.
+GITOPS = ("git", "redis-server")
 
 NEVER_INSTALL = "CARTHUB_NO_INSTALL"
 
@@ -29,10 +31,12 @@ _PROGRAMS = {
     "buildah": "buildah",
     "chromium": "chromium",
     "chromium-driver": "chromedriver",
+    "git": "git",
     "iproute2": "ip",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "prometheus": "promtool",
+    "redis-server": "redis-server",
     "runc": "runc",
     "util-linux": "nsenter",
     "wrk": "wrk",

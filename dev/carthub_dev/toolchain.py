@@ -124,6 +124,11 @@ class ToolSet:
                     self._build(group)
         return built
 
+    def module_folder(self, module: str) -> Path:
+        """Return where the files of a pinned module are; the first call may download them."""
+        go = find_go(self._needed_go(), f"what {module} has beside its program")
+        return go_build.module_folder(go, self.source, module)
+
     def _group(self, name: str) -> dict[str, str]:
         for group in _PACKAGES[self.name]:
             if name in group:

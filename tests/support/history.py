@@ -38,7 +38,7 @@ class History:
             auth_settings=["BearerToken"],
             _preload_content=False,
             _request_timeout=_REQUEST_SECONDS,
-        )[0]
+        )
         return str(answer.data.decode())
 
 

@@ -28,13 +28,18 @@ func main() {
 func judge(objects io.Reader, verdicts io.Writer) error {
 	decoder, encoder := json.NewDecoder(objects), json.NewEncoder(verdicts)
 	for {
-		var object map[string]any
-		if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+		var text json.RawMessage
+		if err := decoder.Decode(&text); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		found, err := status.Compute(&unstructured.Unstructured{Object: object})
+		// Its own reading of JSON: numbers are integers to Kubernetes, to Go they would be floats.
+		var object unstructured.Unstructured
+		if err := object.UnmarshalJSON(text); err != nil {
+			return err
+		}
+		found, err := status.Compute(&object)
 		if err != nil {
 			return err
 		}
