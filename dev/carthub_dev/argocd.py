@@ -8,7 +8,7 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,13 +33,16 @@ _REFRESH = "argocd.argoproj.io/refresh"
 
 
 class ArgoCd(Part):
-    """Argo CD for one cluster; a context manager."""
+    """Argo CD for one cluster; `settings` are added to its ConfigMap argocd-cm."""
 
-    def __init__(self, ledger: Ledger, plane: ControlPlane) -> None:
+    def __init__(
+        self, ledger: Ledger, plane: ControlPlane, *, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = Path()
         self._ledger = ledger
         self._plane = plane
-        self._kubectl = Kubectl(plane.kubeconfig)
+        self._settings = settings or {}
+        self.kubectl = Kubectl(plane.kubeconfig)
         self._tools = toolchain.tool_set("argocd")
         self._processes: list[Process] = []
 
@@ -71,34 +74,42 @@ class ArgoCd(Part):
 
     def application(self, name: str) -> dict[str, Any]:
         """Return an Application as it is now."""
-        return self._kubectl.get("application", name, "--namespace", NAMESPACE)
+        return self.kubectl.get("application", name, "--namespace", NAMESPACE)
 
     def refresh(self, name: str) -> None:
         """Have it look at Git at once, as the webhook of a Git server does."""
         mark = f"{_REFRESH}=hard"
-        self._kubectl(
-            "annotate", "application", name, "--namespace", NAMESPACE, "--overwrite", mark
-        )
+        self.kubectl("annotate", "application", name, "--namespace", NAMESPACE, "--overwrite", mark)
 
-    def explain(self) -> str:
-        """Return the ends of the logs."""
-        return "\n".join(f"{one.role}:\n{one.log_tail()}" for one in self._processes)
+    def is_refreshing(self, name: str) -> bool:
+        """Tell whether it has not done so yet."""
+        return _REFRESH in self.application(name)["metadata"].get("annotations", {})
+
+    def explain(self, name: str) -> str:
+        """Return what it says of an Application, and the ends of the logs."""
+        status = json.dumps(self.application(name).get("status"), indent=1)
+        return "\n".join([status, *(f"{one.role}:\n{one.log_tail()}" for one in self._processes)])
 
     def _install(self) -> None:
         source = self._tools.module_folder(_MODULE) / "manifests"
-        self._kubectl("apply", "--server-side", "--kustomize", str(source / "crds"))
+        self.kubectl("apply", "--server-side", "--kustomize", str(source / "crds"))
         own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-        self._kubectl.apply([own])
+        self.kubectl.apply([own])
         config = str(source / "base" / "config")
-        self._kubectl("apply", "--server-side", "--namespace", NAMESPACE, "--kustomize", config)
-        self._kubectl("apply", "--server-side", "--kustomize", str(SETTINGS))
+        self.kubectl("apply", "--server-side", "--namespace", NAMESPACE, "--kustomize", config)
+        self.kubectl("apply", "--server-side", "--kustomize", str(SETTINGS))
+        change = json.dumps({"data": self._settings})
+        self.kubectl(
+            *("patch", "configmap", "argocd-cm", "--namespace", NAMESPACE),
+            *("--type", "merge", "--patch", change),
+        )
         wait_until(self._knows_projects, _ESTABLISHED_SECONDS, what="the definition of AppProject")
-        self._kubectl.apply([_session_key(), _any_project(), self._cluster_secret()])
+        self.kubectl.apply([_session_key(), _any_project(), self._cluster_secret()])
 
     def _knows_projects(self) -> bool:
         # Not `kubectl wait`: it fails on a definition that has no conditions yet.
         try:
-            self._kubectl("get", "appprojects,applications", "--namespace", NAMESPACE)
+            self.kubectl("get", "appprojects,applications", "--namespace", NAMESPACE)
         except KubectlFailed:
             return False
         return True
