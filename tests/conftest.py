@@ -12,6 +12,7 @@ from tests.support.fixtures import (
     control_plane,
     control_plane_tools,
     database_server,
+    gitops_judges,
     ledger,
     load_generator,
     played_nodes_tools,
@@ -24,6 +25,7 @@ __all__ = [
     "control_plane",
     "control_plane_tools",
     "database_server",
+    "gitops_judges",
     "ledger",
     "load_generator",
     "played_nodes_tools",
@@ -35,6 +37,7 @@ _TOOLS = {
     "container_runtime_tools": (("containerd", "ctr"),),
     "control_plane": _CONTROL_PLANE,
     "control_plane_tools": _CONTROL_PLANE,
+    "gitops_judges": (("kstatus", "kstatus"), ("argocd", "argocd")),
     "load_generator": (("vegeta", "vegeta"),),
     "played_nodes_tools": (*_CONTROL_PLANE, ("kubernetes", "kube-scheduler"), ("kwok", "kwok")),
 }

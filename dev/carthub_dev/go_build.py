@@ -1,5 +1,6 @@
 """One `go build`, with its progress shown: minutes when cold, seconds when Go's cache is warm."""
 
+import json
 import os
 import queue
 import re
@@ -29,9 +30,7 @@ def build(
     label: str,
 ) -> float:
     """Build packages of a module into a folder and return the seconds it took."""
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
-    # A `go` out of the wheel must find its own library, not another installation's.
-    environment.pop("GOROOT", None)
+    environment = {**_environment(), "CGO_ENABLED": "0"}
     started = time.monotonic()
     command = [str(go), "build", "-v", *flags, "-o", f"{target}{os.sep}", *packages]
     with _display(label, _packages_in(go, source, packages, environment)) as display:
@@ -39,6 +38,28 @@ def build(
     if code:
         raise BuildFailed(f"{label}: go build ended with {code}:\n" + "\n".join(last))
     return time.monotonic() - started
+
+
+def module_folder(go: Path, source: Path, module: str) -> Path:
+    """Return where Go keeps a module that a go.mod pins, downloaded and verified if need be."""
+    done = subprocess.run(
+        [go, "mod", "download", "-json", module],
+        cwd=source,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise BuildFailed(f"{module} cannot be downloaded: {done.stderr or done.stdout}")
+    return Path(json.loads(done.stdout)["Dir"])
+
+
+def _environment() -> dict[str, str]:
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    # A `go` out of the wheel must find its own library, not another installation's.
+    environment.pop("GOROOT", None)
+    return environment
 
 
 def version(go: Path) -> str:

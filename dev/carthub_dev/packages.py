@@ -25,6 +25,8 @@ BROWSER = ("chromium", "chromium-driver")
 BENCHMARKS = ("wrk",)
 # Tests only: its promtool judges the alerts.
 MONITORING = ("prometheus",)
+# Tests only: Argo CD keeps what it has seen in redis.
+GITOPS = ("git", "redis-server")
 
 NEVER_INSTALL = "CARTHUB_NO_INSTALL"
 
@@ -33,10 +35,12 @@ _PROGRAMS = {
     "chromium": "chromium",
     "chromium-driver": "chromedriver",
     "docker-registry": "docker-registry",
+    "git": "git",
     "iproute2": "ip",
     "iptables": "iptables",
     "mmdebstrap": "mmdebstrap",
     "prometheus": "promtool",
+    "redis-server": "redis-server",
     "runc": "runc",
     "skopeo": "skopeo",
     "util-linux": "nsenter",

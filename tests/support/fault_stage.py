@@ -12,7 +12,7 @@ from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess
 from carthub_operator.api import names
-from tests.support.live_cart import CHILDREN, LiveCart, live_cart
+from tests.support.live_cart import CHILDREN, LiveCart, Object, live_cart
 from tests.support.resources import database
 
 # The least that the API admits.
@@ -58,10 +58,10 @@ class Stage:
         self.operator = self.new_operator()
         self.operator.start()
 
-    def apply(self, **spec: object) -> None:
-        """Apply the CartService with a secret of its own."""
+    def apply(self, **spec: object) -> Object:
+        """Apply the CartService with a secret of its own, and return it as it is then."""
         source = {"secretId": self.secret_id, "region": REGION, "refreshInterval": INTERVAL}
-        self.cart.apply(database=database(credentials={"secretsManager": source}), **spec)
+        return self.cart.apply(database=database(credentials={"secretsManager": source}), **spec)
 
     def rotate(self) -> None:
         """Put another password into the secret, and have it read at once."""

@@ -24,6 +24,7 @@ __all__ = [
     "control_plane",
     "control_plane_tools",
     "database_server",
+    "gitops_judges",
     "ledger",
     "load_generator",
     "played_nodes_tools",
@@ -61,6 +62,11 @@ def container_runtime_tools() -> None:
 @pytest.fixture(scope="session")
 def load_generator() -> None:
     """For tests that send the load of the benchmark: it is built before any test."""
+
+
+@pytest.fixture(scope="session")
+def gitops_judges() -> None:
+    """For tests that ask Argo CD and kstatus: they are built before any test."""
 
 
 @pytest.fixture(scope="session")
