@@ -123,6 +123,10 @@ lock: $(READY) ## Resolve requirements/*.lock again, with hashes and without add
 release: $(READY) ## All files of a version into dist/; RELEASE_ARGS="--snapshot" for what is not committed
 	@$(DEV) release $(RELEASE_ARGS)
 
+.PHONY: manifests
+manifests: $(READY) ## What is made from the chart: deploy/operator, copies in the chart, the table in docs/helm.md
+	@$(BIN)/python -m carthub_dev.chart
+
 .PHONY: clean
 clean: ## Remove what the targets made in the checkout (caches outside it stay)
 	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.fixtures import (
     aws_server,
+    chart_tools,
     container_runtime_tools,
     control_plane,
     control_plane_tools,
@@ -21,6 +22,7 @@ from tests.support.fixtures import (
 
 __all__ = [
     "aws_server",
+    "chart_tools",
     "container_runtime_tools",
     "control_plane",
     "control_plane_tools",
@@ -34,6 +36,7 @@ __all__ = [
 _CONTROL_PLANE = (("etcd", "etcd"), ("kubernetes", "kube-apiserver"))
 # Fixture -> the binaries it runs.
 _TOOLS = {
+    "chart_tools": (("helm", "helm"), ("kubeconform", "kubeconform")),
     "container_runtime_tools": (("containerd", "ctr"),),
     "control_plane": _CONTROL_PLANE,
     "control_plane_tools": _CONTROL_PLANE,

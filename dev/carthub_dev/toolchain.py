@@ -62,6 +62,9 @@ _PACKAGES: dict[str, tuple[dict[str, str], ...]] = {
     # How GitOps tools judge a CartService: Flux by a library, Argo CD with all it has.
     "kstatus": ({"kstatus": "carthub.io/dev/tools/kstatus"},),
     "argocd": ({"argocd": "github.com/argoproj/argo-cd/v3/cmd"},),
+    # What users install the chart with, and what checks all that it renders.
+    "helm": ({"helm": "helm.sh/helm/v4/cmd/helm"},),
+    "kubeconform": ({"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform"},),
 }
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "aws_server",
+    "chart_tools",
     "container_runtime_tools",
     "control_plane",
     "control_plane_tools",
@@ -57,6 +58,11 @@ def control_plane_tools() -> None:
 @pytest.fixture(scope="session")
 def container_runtime_tools() -> None:
     """For tests that call containerd's own client: it is built before any test."""
+
+
+@pytest.fixture(scope="session")
+def chart_tools() -> None:
+    """For tests that render or install the chart: helm and kubeconform are built before any."""
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The definition of ServiceMonitors, as the Prometheus operator brings it to a cluster."""
+"""The definitions that the Prometheus operator brings to a cluster, as far as we use them."""
 
 from typing import Any
 
@@ -27,6 +27,68 @@ DEFINITION: dict[str, Any] = {
                             "spec": {
                                 "type": "object",
                                 "x-kubernetes-preserve-unknown-fields": True,
+                            }
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+
+_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+_TEXT = {"type": "string"}
+_RULE = {
+    "type": "object",
+    "required": ["expr"],
+    "properties": {
+        **dict.fromkeys(("alert", "record", "for", "keep_firing_for"), _TEXT),
+        "expr": {
+            "anyOf": [{"type": "integer"}, _TEXT],
+            "x-kubernetes-int-or-string": True,
+        },
+        "labels": _TEXTS,
+        "annotations": _TEXTS,
+    },
+}
+RULES_DEFINITION: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "prometheusrules.monitoring.coreos.com"},
+    "spec": {
+        "group": "monitoring.coreos.com",
+        "scope": "Namespaced",
+        "names": {
+            "kind": "PrometheusRule",
+            "listKind": "PrometheusRuleList",
+            "plural": "prometheusrules",
+            "singular": "prometheusrule",
+        },
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "required": ["spec"],
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "properties": {
+                                    "groups": {
+                                        "type": "array",
+                                        "items": {
+                                            "type": "object",
+                                            "required": ["name"],
+                                            "properties": {
+                                                **dict.fromkeys(("name", "interval"), _TEXT),
+                                                "rules": {"type": "array", "items": _RULE},
+                                            },
+                                        },
+                                    }
+                                },
                             }
                         },
                     }

@@ -13,6 +13,7 @@ from carthub_operator.api import names
 from carthub_operator.api.model import Model, Rule
 from carthub_operator.api.resource import RULES
 from carthub_operator.api.spec import CartServiceSpec
+from carthub_operator.version import __version__
 
 # Bounds let the API server estimate what a rule may cost.
 MAX_MAP_ENTRIES: Final = 32
@@ -44,7 +45,11 @@ def manifest() -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}"},
+        "metadata": {
+            "name": f"{names.PLURAL}.{names.GROUP}",
+            # By it an older chart knows a newer definition, and leaves it alone.
+            "annotations": {names.ANNOTATION_CRD_VERSION: __version__},
+        },
         "spec": {
             "group": names.GROUP,
             "scope": "Namespaced",

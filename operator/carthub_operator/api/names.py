@@ -48,6 +48,8 @@ ANNOTATION_SECRET_ORIGIN: Final = f"{GROUP}/secret-origin"
 ANNOTATION_SYNCED: Final = f"{GROUP}/synced"
 # On the Deployment: the image and database whose migrations have succeeded.
 ANNOTATION_MIGRATED: Final = f"{GROUP}/migrated"
+# On the definition of CartServices: the version of the project that it is of.
+ANNOTATION_CRD_VERSION: Final = f"{GROUP}/crd-version"
 
 CONTAINER: Final = "carthub-service"
 MIGRATION_CONTAINER: Final = "migrate"
