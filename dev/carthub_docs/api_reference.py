@@ -9,9 +9,11 @@ from typing import Any
 _HEAD = """\
 # Operations of the cart API
 
-Made from the service's OpenAPI document, [openapi.json](openapi.json), which every running service shows at `/openapi.json`, and as pages to try at `/docs` and to read at `/redoc`. What a reference cannot say: [the cart API](api.md).
+Made from the service's OpenAPI document, [openapi.json](openapi.json). Every running service shows
+it at `/openapi.json`, as pages to try at `/docs`, and to read at `/redoc`. What a reference cannot
+say: [the cart API](api.md).
 
-Every refusal is a [`Problem`](#problem); the [error codes](api.md#error-codes) say what each one means.
+Every refusal is a [`Problem`](#problem); the [error codes](api.md#error-codes) say what each means.
 """
 _MANY = 8
 _PROBLEM = 400
@@ -80,20 +82,24 @@ def _content(part: Schema) -> str:
 
 
 def _type(schema: Schema) -> str:
-    if "$ref" in schema:
-        return _reference(schema["$ref"].rpartition("/")[2])
-    if "anyOf" in schema and "type" not in schema:
-        return " or ".join(dict.fromkeys(_type(one) for one in schema["anyOf"]))
-    if "enum" in schema:
-        values = [f"`{value}`" for value in schema["enum"]]
-        return " or ".join(values) if len(values) <= _MANY else f"one of {len(values)} words"
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
-    if "type" not in schema:
-        return "anything"
-    return str(schema["type"]) + _limits(schema)
+    match schema:
+        case {"$ref": str(reference)}:
+            told = _reference(reference.rpartition("/")[2])
+        case {"anyOf": list(choices)} if "type" not in schema:
+            told = " or ".join(dict.fromkeys(_type(one) for one in choices))
+        case {"enum": list(values)} if len(values) > _MANY:
+            told = f"one of {len(values)} words"
+        case {"enum": list(values)}:
+            told = " or ".join(f"`{value}`" for value in values)
+        case {"const": value}:
+            told = f"`{value}`"
+        case {"type": "array", "items": items}:
+            told = f"list of {_type(items)}"
+        case {"type": str(name)}:
+            told = name + _limits(schema)
+        case _:
+            told = "anything"
+    return told
 
 
 def _limits(schema: Schema) -> str:

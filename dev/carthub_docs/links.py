@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 
 _FOLDER = "docs"
 _FILES = "files"
-_LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>(?!\w+:|#)[^)#\s]+)(?P<part>#[^)]*)?\)")
+_LINK = re.compile(
+    r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>(?!\w+:|#)[^)#\s]+)(?P<part>#[^)]*)?\)"
+)
 # What stands in a fenced block or between backticks is no link.
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 

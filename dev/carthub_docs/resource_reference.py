@@ -7,7 +7,9 @@ from typing import Any
 _HEAD = """\
 # Fields of a CartService
 
-Made from `crds/carthub.io_cartservices.yaml`, of which `kubectl explain cartservice.spec --recursive` shows the same. What matters first, and what each condition and reason means: [the CartService](resource.md).
+Made from `crds/carthub.io_cartservices.yaml`; `kubectl explain cartservice.spec --recursive` shows
+the same. What matters first, and what each condition and reason means:
+[the CartService](resource.md).
 """
 
 
