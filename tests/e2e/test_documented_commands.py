@@ -43,8 +43,8 @@ def test_a_pipeline_deploys_as_its_page_says(
 
     shown = run_blocks(shell_blocks("cli.md"), cwd=tmp_path, env=backend.environment)
 
-    assert "backend.yaml is valid" in shown
-    assert "Ready" in shown
+    assert "backend.yaml: backend is valid" in shown
+    assert "backend is Ready" in shown
 
 
 def test_a_rotated_password_arrives_as_its_page_says(

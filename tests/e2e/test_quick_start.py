@@ -40,10 +40,10 @@ def test_the_quick_start_works_as_it_is_written() -> None:
     # In the order of the page.
     told = (
         '"total":"19.00"',
-        "mine.yaml is valid",
+        "mine.yaml: mine is valid",
         "minReplicas is above maxReplicas",
         "refused, as it should be",
-        "ImagePullFailed",
+        "mine stalls (ImagePullFailed)",
         "told, as it should be",
         "login carthub_green",
         f"Instance {_INSTANCE} is removed",
