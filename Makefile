@@ -81,7 +81,8 @@ lint: $(READY) type ## Style, types, import contracts, Dockerfiles
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/hadolint Dockerfile.operator Dockerfile.service
 
-# Not --quiet, which lets warnings pass. Without the notice that mkdocs-material 9 is kept up until May 2027 (its successor reads mkdocs.yml).
+# Not --quiet, which lets warnings pass. The notice left out says that mkdocs-material 9 is kept up
+# until May 2027; its successor reads mkdocs.yml.
 .PHONY: docs
 docs: $(READY) ## The documentation as a site, in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
