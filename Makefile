@@ -48,6 +48,10 @@ status: $(READY) ## What of the platform runs, and where
 rotate: $(READY) ## Rotate the database password of what runs, as AWS Secrets Manager does
 	@$(DEV) rotate
 
+.PHONY: env
+env: $(READY) ## What a shell needs to look at it: eval "$(make --silent env)"
+	@$(DEV) env
+
 .PHONY: down
 down: $(READY) ## Remove everything that run or up started
 	@$(DEV) down
@@ -76,6 +80,13 @@ lint: $(READY) type ## Style, types, import contracts, Dockerfiles
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/hadolint Dockerfile.operator Dockerfile.service
+
+# Not --quiet, which lets warnings pass. The notice left out says that mkdocs-material 9 is kept up
+# until May 2027; its successor reads mkdocs.yml.
+.PHONY: docs
+docs: $(READY) ## The documentation as a site, in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "build/site/index.html"
 
 .PHONY: type
 type: $(READY) ## Types only

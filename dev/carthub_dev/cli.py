@@ -1,9 +1,10 @@
-"""The commands: run, up, down, status, rotate; images, push, release."""
+"""The commands: run, up, down, status, env, rotate; images, push, release."""
 
 import contextlib
 import enum
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -136,14 +137,22 @@ def status(instance: Instance = session.DEFAULT, output: Output = Output.TABLE) 
 
 
 @app.command()
+def env(instance: Instance = session.DEFAULT) -> None:
+    """Print what a shell needs to look at an instance, for its `eval`."""
+    with _told():
+        state = _state_of(instance)
+        # kubectl and carthub are among this environment's own programs.
+        programs = shlex.quote(str(Path(sys.executable).parent))
+        print(f'export PATH={programs}:"$PATH"')
+        print(f"export KUBECONFIG={shlex.quote(state.kubeconfig)}")
+        print(f"export CART_API={shlex.quote(state.docs)}")
+
+
+@app.command()
 def rotate(instance: Instance = session.DEFAULT) -> None:
     """Rotate the database password of the demonstration in Secrets Manager."""
     with _told():
-        state = session.read_state(instance)
-        if state is None:
-            start = session.command("up", instance)
-            raise PlatformError(f"instance {instance} is not up: `{start}` starts it")
-        login = rotation.rotate(state)
+        login = rotation.rotate(_state_of(instance))
         print(
             f"The secret now has login {login} with a new password. The operator notices within "
             "the resource's refreshInterval (60 s)."
@@ -196,6 +205,14 @@ def _revision(tag: str) -> str | None:
 
 def _ledger(purpose: str) -> ledgers.Ledger:
     return ledgers.Ledger.open(f"{purpose}-{os.getpid()}")
+
+
+def _state_of(instance: str) -> session.State:
+    state = session.read_state(instance)
+    if state is None:
+        start = session.command("up", instance)
+        raise PlatformError(f"instance {instance} is not up: `{start}` starts it")
+    return state
 
 
 def _print_status(

@@ -101,9 +101,10 @@ def test_status_of_nothing_tells_by_its_exit_code() -> None:
     assert json.loads(done.stdout) == {"state": None, "parts": []}
 
 
-def test_rotate_needs_an_instance_that_is_up() -> None:
-    done = runner.invoke(app, ["rotate"])
-    assert done.exit_code == 1
+@pytest.mark.parametrize("command", ["rotate", "env"])
+def test_what_looks_at_an_instance_needs_one_that_is_up(command: str) -> None:
+    done = runner.invoke(app, [command])
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "instance local is not up" in done.stderr
 
 

@@ -8,9 +8,12 @@ from starlette.testclient import TestClient
 
 from app.migrations import command
 from tests.support import carts, fixtures
+from tests.support.browser import browser
 
 if TYPE_CHECKING:
     from carthub_dev.database import DatabaseServer
+
+__all__ = ["browser"]
 
 _ROOT_CONFTEST = Path(fixtures.__file__).parents[1] / "conftest.py"
 

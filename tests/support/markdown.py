@@ -7,13 +7,20 @@ from typing import Any
 import yaml
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
+# A block in `bash` is run by a test as it stands; one in `console`, with prompts, is only shown.
 _BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SHOWN = re.compile(r"^```(?:console|sh|shell|zsh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def shell_blocks(page: str) -> list[str]:
     """Return the bash blocks of `docs/<page>`, in order."""
     return _BLOCK.findall((DOCS / page).read_text())
+
+
+def shown_blocks(page: str) -> list[str]:
+    """Return the blocks of `docs/<page>` that show commands which no test runs."""
+    return _SHOWN.findall((DOCS / page).read_text())
 
 
 def yaml_blocks(page: str) -> list[Any]:
