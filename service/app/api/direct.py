@@ -74,4 +74,10 @@ class DirectDispatch:
                         response = await problems.answer_to(request, error)
                     await response(scope, receive, send)
                     return
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            # As GET; the server leaves the body out (RFC 9110, 9.3.2).
+            asked = {**scope, "method": "GET"}
+            await self(asked, receive, send)
+            scope["route"] = asked.get("route")
+            return
         await self._app(scope, receive, send)

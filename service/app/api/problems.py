@@ -233,7 +233,10 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         return problem(request, 404, "route-not-found", f"there is nothing at {path}")
     if error.status_code == 405:  # noqa: PLR2004 - as above
         named = (error.headers or {}).get("Allow", "GET, HEAD")
-        allowed = ", ".join(_methods_at(request.app, path)) or named
+        methods = _methods_at(request.app, path) or set(named.split(", "))
+        if "GET" in methods:
+            methods.add("HEAD")
+        allowed = ", ".join(sorted(methods))
         detail = f"{path} takes {allowed}, not {request.method}"
         return problem(request, 405, "method-not-allowed", detail, headers={"Allow": allowed})
     phrase = http.HTTPStatus(error.status_code).phrase
@@ -241,11 +244,11 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return problem(request, error.status_code, code, phrase, headers=error.headers)
 
 
-def _methods_at(app: FastAPI, path: str) -> list[str]:
+def _methods_at(app: FastAPI, path: str) -> set[str]:
     # The router itself names the methods of the first route that matches only.
     paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
     templates = [path] if path in paths else [found for found in paths if _is_of(found, path)]
-    return sorted({method.upper() for template in templates for method in paths[template]})
+    return {method.upper() for template in templates for method in paths[template]}
 
 
 def _is_of(template: str, path: str) -> bool:
