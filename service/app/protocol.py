@@ -5,6 +5,7 @@ cut off here is answered with a problem document where an answer can still be se
 """
 
 import asyncio
+import contextlib
 import contextvars
 import json
 import time
@@ -177,29 +178,49 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_bytes > self._most_head_bytes:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             self._check_head(size)
-        length, is_chunked = 0, False
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = int(value)
-                self._check_body(length)
-            elif name == b"transfer-encoding":
-                is_chunked = True
-        if self.parser.should_upgrade():
-            self._unparsed_body_bytes = length
-            if is_chunked:
-                detail = "a request that asks for another protocol must say its Content-Length"
-                self._cut(400, "malformed-request", detail)
+        if not self.url.startswith(b"/"):
+            self._take_target()
+        self._check_headers()
         if len(self.pipeline) >= _MOST_PIPELINED:
             self._end()
         if self._is_ending:
             raise _Cut
         self.silent_since, self.has_spoken = _NEVER, True
+        super().on_headers_complete()
+        # Not before: there may be no path, and then no body is waited for.
         self._awaited = _BODY
         self._ends_at = self._now + self._body_seconds
         self._body_bytes = self._raw_body_bytes = self._trailer_bytes = 0
-        super().on_headers_complete()
         if self.cycle.scope["method"] != "HEAD":
             self.cycle.transport = OneWrite(self.cycle.transport)  # type: ignore[assignment] # all it uses
+
+    def _check_headers(self) -> None:
+        """Refuse what does not say clearly whom it is for, or what its body is."""
+        length, is_chunked, hosts = 0, False, 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                length = int(value)
+                self._check_body(length)
+            elif name == b"transfer-encoding":
+                is_chunked = True
+        if hosts > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            # RFC 9112, 3.2: whoever stands between may take it for another one's.
+            self._cut(400, "malformed-request", "a request must have one Host")
+        if self.parser.should_upgrade():
+            self._unparsed_body_bytes = length
+            if is_chunked:
+                detail = "a request that asks for another protocol must say its Content-Length"
+                self._cut(400, "malformed-request", detail)
+
+    def _take_target(self) -> None:
+        """Take the path and query of a target that names a server too (RFC 9112, 3.2.2)."""
+        with contextlib.suppress(httptools.HttpParserInvalidURLError):
+            target = httptools.parse_url(self.url)
+            self.url = target.path or b"/"
+            if target.query:
+                self.url += b"?" + target.query
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -318,6 +339,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _cut(self, status: int, code: str, detail: str) -> None:
         """Take nothing more of the client, and tell it why where that is possible."""
+        if self._is_ending:
+            # One reason is enough, and one answer.
+            return
         self._guard.metrics().refusals.labels(code).inc()
         cycle: RequestResponseCycle | None = self.cycle
         is_body = self._awaited == _BODY

@@ -184,6 +184,10 @@ def test_chunks_without_end_behind_an_answer_are_cut(server: Server) -> None:
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        b"GET http://[/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
         _POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         _POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
         _POST + b"Content-Length: 99999999999999999999999\r\n\r\n{}",
@@ -192,6 +196,31 @@ def test_chunks_without_end_behind_an_answer_are_cut(server: Server) -> None:
 )
 def test_bytes_that_are_no_request_are_refused(server: Server, request_bytes: bytes) -> None:
     server.talk(request_bytes).problem(400, "malformed-request")
+
+
+@pytest.mark.parametrize("target", [b"http://x", b"http://x?q", b"http://x/health/live?q"])
+def test_target_that_names_the_server_too_is_taken(server: Server, target: bytes) -> None:
+    request = GET.replace(b"/health/live", target)[:-2] + _CLOSE + b"\r\n"
+    assert server.talk(request).statuses == [200]
+
+
+def test_request_with_several_faults_has_one_answer(server: Server) -> None:
+    asked = b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"
+    assert server.talk(asked).statuses == [413]
+
+
+def test_http_1_0_needs_no_host(server: Server) -> None:
+    assert server.talk(b"GET / HTTP/1.0\r\n\r\n").statuses == [200]
+
+
+@pytest.mark.parametrize("path", [b"/", b"/docs", b"/openapi.json"])
+def test_head_is_answered_as_get_without_its_body(server: Server, path: bytes) -> None:
+    ask = GET.replace(b"/health/live", path)
+    whole = server.talk(ask)
+    head = server.talk(ask.replace(b"GET", b"HEAD") + GET[:-2] + _CLOSE + b"\r\n")
+    assert head.statuses == [whole.statuses[0], 200]
+    length = re.compile(rb"(?i)content-length: \d+")
+    assert length.findall(head.raw)[0] == length.findall(whole.raw)[0]
 
 
 def test_requests_in_one_piece_are_answered_in_their_order(server: Server) -> None:
