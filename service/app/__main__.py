@@ -71,7 +71,8 @@ def _serve(read: settings.Settings) -> int:
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     _allow_open_files(read.http_max_connections + _OTHER_FILES)
     server = _DrainingServer(read)
-    server.run()
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
     return 0 if server.started else 1
 
 

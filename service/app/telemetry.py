@@ -4,6 +4,7 @@ import contextvars
 import logging
 import re
 import secrets
+import sys
 from collections.abc import Callable
 
 import structlog
@@ -165,7 +166,7 @@ def configure_logging(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

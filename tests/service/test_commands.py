@@ -69,6 +69,16 @@ def test_service_stops_while_the_database_is_asked_and_says_nothing(migrated_url
             assert process.wait(20) == 0
 
 
+def test_service_ends_at_ctrl_c_without_a_trace(migrated_url: str) -> None:
+    environment = carts.service_environment(migrated_url)
+    with carts.service_process("-m", "app", environment=environment) as process:
+        carts.log_line(process.stdout, "listening")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert process.stdout is not None
+        assert "Traceback" not in process.stdout.read()
+
+
 def test_request_under_way_is_answered_after_sigterm(migrated_url: str) -> None:
     environment = carts.service_environment(migrated_url)
     body = '{"customer_id":"slow","product_id":"p","unit_price":1,"currency":"EUR","quantity":1}'
@@ -141,7 +151,8 @@ def test_a_worker_does_without_alembic() -> None:
 def test_migrate_command_makes_the_tables(empty_url: str) -> None:
     environment = carts.service_environment(empty_url)
     done = _run("-m", "app", "migrate", environment=environment)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"event": "schema migrated"' in done.stdout
     assert carts.run_sql(empty_url, "SELECT count(*) FROM carts") == [(0,)]
 
 
