@@ -56,10 +56,10 @@ def _create_carts() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_carts"),
         sa.CheckConstraint(
-            "status IN ('active', 'checked_out', 'merged', 'expired')", name="ck_carts_status"
+            "status IN ('active', 'checked_out', 'merged', 'expired')", name=op.f("ck_carts_status")
         ),
         sa.CheckConstraint(
-            "(currency IS NULL) = (currency_decimals IS NULL)", name="ck_carts_currency"
+            "(currency IS NULL) = (currency_decimals IS NULL)", name=op.f("ck_carts_currency")
         ),
         postgresql_with={"fillfactor": 85},
     )
@@ -88,8 +88,8 @@ def _create_carts() -> None:
         sa.ForeignKeyConstraint(
             ["cart_id"], ["carts.id"], name="fk_cart_items_cart_id", ondelete="CASCADE"
         ),
-        sa.CheckConstraint("quantity >= 1", name="ck_cart_items_quantity"),
-        sa.CheckConstraint("unit_price >= 0", name="ck_cart_items_unit_price"),
+        sa.CheckConstraint("quantity >= 1", name=op.f("ck_cart_items_quantity")),
+        sa.CheckConstraint("unit_price >= 0", name=op.f("ck_cart_items_unit_price")),
         postgresql_with={"fillfactor": 85},
     )
 
@@ -108,8 +108,8 @@ def _create_orders() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_orders"),
         sa.UniqueConstraint("cart_id", name="uq_orders_cart_id"),
         sa.ForeignKeyConstraint(["cart_id"], ["carts.id"], name="fk_orders_cart_id"),
-        sa.CheckConstraint("item_count >= 1", name="ck_orders_item_count"),
-        sa.CheckConstraint("total >= 0", name="ck_orders_total"),
+        sa.CheckConstraint("item_count >= 1", name=op.f("ck_orders_item_count")),
+        sa.CheckConstraint("total >= 0", name=op.f("ck_orders_total")),
     )
     op.create_index(
         "ix_orders_customer_id_created_at_id",
@@ -129,8 +129,10 @@ def _create_orders() -> None:
         sa.ForeignKeyConstraint(
             ["order_id"], ["orders.id"], name="fk_order_items_order_id", ondelete="CASCADE"
         ),
-        sa.CheckConstraint("quantity >= 1", name="ck_order_items_quantity"),
-        sa.CheckConstraint("line_total = unit_price * quantity", name="ck_order_items_line_total"),
+        sa.CheckConstraint("quantity >= 1", name=op.f("ck_order_items_quantity")),
+        sa.CheckConstraint(
+            "line_total = unit_price * quantity", name=op.f("ck_order_items_line_total")
+        ),
     )
 
 
