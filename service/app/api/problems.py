@@ -2,6 +2,7 @@
 
 import http
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "1"
+# Between two lines of one kind: in an outage every request would have one.
+_QUIET_SECONDS = 60.0
 
 TITLES = {
     "malformed-request": "This is not HTTP",
@@ -104,6 +107,8 @@ def document(status: int, code: str, detail: str, instance: str) -> dict[str, An
 # The handlers are async because Starlette would call others in a thread.
 def register(app: FastAPI) -> None:
     """Answer every error of the application with a problem document."""
+    # When an error was logged last, by its type.
+    app.state.logged_at = {}
     app.add_exception_handler(errors.Refusal, _refused)
     app.add_exception_handler(errors.DatabaseUnavailable, _unavailable)
     app.add_exception_handler(errors.IssuerUnavailable, _issuer_unavailable)
@@ -173,12 +178,20 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _unavailable(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.DatabaseUnavailable)  # noqa: S101 - registered for it
-    log.warning("database unavailable", reason=str(error))
+    _log_seldom(request, "database unavailable", error)
     return unavailable(request, error.detail)
 
 
+def _log_seldom(request: Request, event: str, error: Exception) -> None:
+    logged_at: dict[type[Exception], float] = request.app.state.logged_at
+    now = time.monotonic()
+    if now - logged_at.get(type(error), -_QUIET_SECONDS) >= _QUIET_SECONDS:
+        logged_at[type(error)] = now
+        log.warning(event, reason=str(error))
+
+
 async def _issuer_unavailable(request: Request, error: Exception) -> JSONResponse:
-    log.warning("issuer unavailable", reason=str(error))
+    _log_seldom(request, "issuer unavailable", error)
     return unavailable(request, "the issuer of tokens does not answer; try again")
 
 
