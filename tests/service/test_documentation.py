@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tests.support import carts
+
 _OPERATIONS = {
     ("get", "/"): {"200"},
     ("get", "/health"): {"200", "503"},
@@ -85,3 +87,12 @@ def test_page_and_its_files_come_from_this_service(client: TestClient, page: str
     assert files
     for file in files:
         assert client.get(file).status_code == 200, file
+
+
+def test_quantities_of_the_document_are_those_that_are_taken(migrated_url: str) -> None:
+    settings = carts.settings_for(migrated_url, cart_max_quantity=1500)
+    with carts.running_client(settings) as client:
+        schemas = client.get("/openapi.json").json()["components"]["schemas"]
+        assert carts.new_shopper(client).add(quantity=1500).status_code == 201
+    for name in ("AddItem", "SetQuantity", "SetLine"):
+        assert schemas[name]["properties"]["quantity"]["maximum"] == 1500

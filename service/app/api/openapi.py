@@ -74,6 +74,10 @@ def document(app: FastAPI) -> dict[str, Any]:
         schemas.update(problem.pop("$defs"))
         schemas["Problem"] = problem
         service = getattr(app.state, "service", None)
+        if service is not None:
+            for name in ("AddItem", "SetQuantity", "SetLine"):
+                quantity = schemas[name]["properties"]["quantity"]
+                quantity["maximum"] = service.settings.cart_max_quantity
         is_protected = getattr(service, "verifier", None) is not None
         if is_protected:
             made["components"]["securitySchemes"] = _SECURITY_SCHEMES
