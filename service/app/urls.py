@@ -1,6 +1,7 @@
 """The database URL in the forms that people write it."""
 
 from sqlalchemy import exc
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import URL, make_url
 
 from app.errors import InvalidSettings
@@ -17,4 +18,11 @@ def parse_url(text: str) -> URL:
         raise InvalidSettings(
             f"DATABASE_URL starts with {url.drivername}://, must be postgresql://"
         )
-    return url.set(drivername="postgresql+psycopg2")
+    chosen = url.set(drivername="postgresql+psycopg2")
+    try:
+        PGDialect_psycopg2().create_connect_args(chosen)
+    except (exc.ArgumentError, ValueError):
+        raise InvalidSettings(
+            "DATABASE_URL names hosts and ports that do not go together"
+        ) from None
+    return chosen

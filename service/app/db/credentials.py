@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg2
 import structlog
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import URL
 
 from app.db import failures, lanes
@@ -94,9 +95,11 @@ def _places(arguments: dict[str, Any]) -> list[dict[str, str]]:
 
 def _arguments(url: URL, parameters: dict[str, Any]) -> dict[str, Any]:
     # What the URL says wins over ours, but for the isolation.
-    given: dict[str, Any] = url.translate_connect_args(username="user", database="dbname")
-    query = {
-        name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()
-    }
-    options = " ".join(filter(None, (parameters["options"], query.pop("options", ""), _ISOLATION)))
-    return {**parameters, **given, **query, "options": options}
+    _, told = PGDialect_psycopg2().create_connect_args(url)
+    given = {name: value if _is_one(value) else value[-1] for name, value in told.items()}
+    options = " ".join(filter(None, (parameters["options"], given.pop("options", ""), _ISOLATION)))
+    return {**parameters, **given, "options": options}
+
+
+def _is_one(value: object) -> bool:
+    return not isinstance(value, tuple)

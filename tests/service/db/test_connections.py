@@ -67,11 +67,13 @@ def test_writes_to_one_cart_follow_each_other_whatever_isolation_is_the_default(
             assert shopper.cart()["item_count"] == 40
 
 
-def test_hosts_of_a_url_are_tried_in_turn(migrated_url: str) -> None:
+@pytest.mark.parametrize("is_as_libpq_has_it", [True, False])
+def test_hosts_of_a_url_are_tried_in_turn(migrated_url: str, *, is_as_libpq_has_it: bool) -> None:
     url = make_url(migrated_url)
-    given = url.set(host=None, port=None).update_query_dict(
-        {"host": f"127.0.0.1,{url.host}", "port": f"1,{url.port}"}
-    )
+    hosts: dict[str, str | list[str]] = {"host": ["127.0.0.1:1", f"{url.host}:{url.port}"]}
+    if is_as_libpq_has_it:
+        hosts = {"host": f"127.0.0.1,{url.host}", "port": f"1,{url.port}"}
+    given = url.set(host=None, port=None).update_query_dict(hosts)
     database = Database(carts.settings_for(given.render_as_string(hide_password=False)))
     with database.connection() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
@@ -111,7 +113,13 @@ def test_server_that_says_nothing_behind_the_first_login_is_given_up_in_time(own
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://u:canary@h/d", "canary", "postgresql+asyncpg://u:canary@h/d"]
+    "url",
+    [
+        "mysql://u:canary@h/d",
+        "canary",
+        "postgresql+asyncpg://u:canary@h/d",
+        "postgresql://u:canary@/d?host=a:1&host=b:2&port=3",
+    ],
 )
 def test_other_urls_are_refused_without_being_shown(url: str) -> None:
     with pytest.raises(InvalidSettings) as refused:
