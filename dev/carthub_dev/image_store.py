@@ -60,6 +60,31 @@ def link(store: Path, root: Path) -> None:
         own.replace(database)
 
 
+@contextlib.contextmanager
+def containerd(ledger: Ledger, *, root: Path | None = None) -> Iterator[Path]:
+    """Run a containerd that only keeps images, and yield its socket."""
+    # Elsewhere than its root, because the path of a socket must be short.
+    run = ledger.make_directory("containerd")
+    socket = run / "containerd.sock"
+    config = run / "config.toml"
+    config.write_text(
+        f'version = 3\nroot = "{root or run / "root"}"\nstate = "{run}/state"\n'
+        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        f'[grpc]\naddress = "{socket}"\n[ttrpc]\naddress = "{socket}.ttrpc"\n'
+    )
+    program = toolchain.tool_set("containerd").binary("containerd")
+    with Process(
+        [program, "--config", config],
+        log=run / "containerd.log",
+        ledger=ledger,
+        role="containerd that keeps images",
+        env={"PATH": os.environ.get("PATH", os.defpath)},
+    ) as running:
+        running.wait_until_ready(lambda: ctr(socket, "version").returncode == 0)
+        yield socket
+    ledger.remove_directory(run)
+
+
 def import_archive(archive: Path, socket: Path) -> None:
     """Import an archive into a running containerd, where its kubelet looks for images."""
     # --local halves the time: containerd's own transfer service unpacks layer after layer.
@@ -106,29 +131,11 @@ def _manifest(archive: Path) -> bytes:
 def _make(kept: Path, archives: Sequence[Path], ledger: Ledger) -> None:
     # Beside its final place, to be renamed; the ledger removes what a killed start leaves.
     folder = ledger.make_directory("making", parent=kept.parent)
-    # Elsewhere, because the path of a socket must be short.
-    run = ledger.make_directory("containerd")
-    socket = run / "containerd.sock"
-    config = run / "config.toml"
-    config.write_text(
-        f'version = 3\nroot = "{folder}"\nstate = "{run}/state"\n'
-        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-        f'[grpc]\naddress = "{socket}"\n[ttrpc]\naddress = "{socket}.ttrpc"\n'
-    )
-    program = toolchain.tool_set("containerd").binary("containerd")
-    with Process(
-        [program, "--config", config],
-        log=run / "containerd.log",
-        ledger=ledger,
-        role="containerd that unpacks images",
-        env={"PATH": os.environ.get("PATH", os.defpath)},
-    ) as containerd:
-        containerd.wait_until_ready(lambda: ctr(socket, "version").returncode == 0)
+    with containerd(ledger, root=folder) as socket:
         for archive in archives:
             import_archive(archive, socket)
     folder.rename(kept)
     ledger.remove_directory(folder)
-    ledger.remove_directory(run)
 
 
 @contextlib.contextmanager

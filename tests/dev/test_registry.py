@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from carthub_dev import packages, pause, publishing
+from carthub_dev import image_store, node_config, packages, pause, publishing
 from carthub_dev.errors import BuildFailed
 from carthub_dev.image_archives import BuiltImage
 from carthub_dev.ledger import Ledger
@@ -85,3 +85,25 @@ def test_without_a_login_nothing_is_taken_for_absent(
 
     with pytest.raises(BuildFailed, match=r"cannot be looked for: .*(unauthorized|authentication)"):
         publishing.publish([image], logged_in.host, ledger=ledger)
+
+
+@pytest.mark.usefixtures("container_runtime_tools")
+def test_a_node_s_containerd_pulls_from_it(
+    logged_in: Registry, image: BuiltImage, ledger: Ledger, tmp_path: Path
+) -> None:
+    publishing.publish([image], logged_in.host, ledger=ledger)
+    hosts = tmp_path / "registries" / logged_in.host
+    hosts.mkdir(parents=True)
+    authority = hosts / "ca.crt"
+    authority.write_text(logged_in.authority)
+    (hosts / "hosts.toml").write_text(
+        node_config.registry(logged_in.host, authority=authority, login=f"{USER}:{PASSWORD}")
+    )
+    pull = ["images", "pull", "--hosts-dir", str(hosts.parent)]
+
+    with image_store.containerd(ledger) as socket:
+        done = image_store.ctr(socket, *pull, f"{logged_in.host}/carthub-service:{COMMIT}")
+        assert done.returncode == 0, done.stderr
+        listed = image_store.ctr(socket, "images", "list", "--quiet").stdout.split()
+
+    assert listed == [f"{logged_in.host}/carthub-service:{COMMIT}"]
