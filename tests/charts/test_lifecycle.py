@@ -236,7 +236,7 @@ def test_an_older_chart_leaves_a_newer_definition(admin: Installation) -> None:
 def test_a_definition_that_kubectl_holds_is_handed_over_once(admin: Installation) -> None:
     admin.kubectl.apply([definition(_OLDER)])
 
-    with pytest.raises(HelmFailed, match='conflict with "kubectl"') as refused:
+    with pytest.raises(HelmFailed, match='conflicts with "kubectl"') as refused:
         admin.install()
     assert ".spec.versions" in refused.value.said
     assert admin.definition_version() == _OLDER

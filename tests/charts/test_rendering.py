@@ -117,6 +117,8 @@ def test_helm_finds_nothing_to_complain_of(helm: Helm, case: Path) -> None:
     assert complaints == ["[INFO] Chart.yaml: icon is recommended"]
 
 
+# A hundred calls of Helm.
+@pytest.mark.timeout(400)
 def test_every_value_changes_what_is_rendered(helm: Helm) -> None:
     names = [name for name, _, _ in chart.leaves(_SCHEMA, _DEFAULTS)]
     assert set(names) == _OTHER.keys()

@@ -1,5 +1,6 @@
 """The chart on real nodes, from its installation to its removal; a cart is served all the while."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,6 +72,15 @@ def _environment(nodes: Cluster) -> dict[str, str]:
     return {one["name"]: one.get("value", "") for one in container["env"]}
 
 
+def _bought(nodes: Cluster) -> int:
+    """Put one more into the cart, and return how many are in it."""
+    service = nodes.get("service", "backend-service", _NAMESPACE) or {}
+    # Anew each time: a rollout ends the connections to the pods before.
+    with contextlib.closing(Shop(service["spec"]["clusterIP"])) as shop:
+        quantity: int = shop.add("anna", "tea")["items"][0]["quantity"]
+    return quantity
+
+
 def _reconciles(nodes: Cluster, log_level: str) -> None:
     """Change the CartService, which only a working operator makes Ready again."""
     patch = json.dumps({"spec": {"logLevel": log_level}})
@@ -90,29 +100,25 @@ def test_it_is_installed_upgraded_taken_back_tested_and_removed(
     helm("install", RELEASE, str(CHART), *_HERE, *_WAIT, values=_values(platform))
     nodes.apply(*_cart_service(platform))
     nodes.wait_ready("backend", _NAMESPACE)
-    service = nodes.get("service", "backend-service", _NAMESPACE) or {}
-    shop = Shop(service["spec"]["clusterIP"])
-    shop.add("anna", "tea")
+    assert _bought(nodes) == 1
 
     upgrade = ("upgrade", RELEASE, str(CHART), *_HERE, *_WAIT, "--reset-then-reuse-values")
     helm(*upgrade, "--set", "logLevel=DEBUG")
     assert _environment(nodes)["CARTHUB_LOG_LEVEL"] == "DEBUG"
     _reconciles(nodes, "WARNING")
-    shop.add("anna", "tea")
+    assert _bought(nodes) == 2
 
     helm("rollback", RELEASE, "1", *_HERE, *_WAIT)
     assert _environment(nodes)["CARTHUB_LOG_LEVEL"] == "INFO"
     _reconciles(nodes, "INFO")
-    shop.add("anna", "tea")
+    assert _bought(nodes) == 3
 
     said = helm("test", RELEASE, *_HERE, "--logs", "--timeout", "3m")
     assert "Every replica is ready and serves CartServices, and one of them writes." in said
 
     helm("uninstall", RELEASE, *_HERE, *_WAIT)
-    assert nodes.kubectl("get", "pods", "-n", _OPERATORS, "-o", "name") == ""
-    cart = shop.add("anna", "tea")
-    assert cart["items"][0]["quantity"] == 4
-    shop.close()
+    eventually(lambda: nodes.items("pods", _OPERATORS) == [], what="the operator's pods gone")
+    assert _bought(nodes) == 4
 
     nodes.kubectl("delete", "cartservice", "backend", "-n", _NAMESPACE, "--timeout=60s")
     eventually(

@@ -12,7 +12,6 @@ import urllib.error
 import urllib.request
 from http import HTTPStatus
 
-_PATIENCE_SECONDS = 90.0
 _PAUSE_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
 _LEADER = re.compile(r"^carthub_leader (\S+)$", re.MULTILINE)
@@ -55,9 +54,9 @@ def _wrong(host: str, port: int, replicas: int) -> str:
     return "" if leaders == 1 else f"{leaders:g} replicas write, must be 1"
 
 
-def main(host: str, port: int, replicas: int) -> str:
+def main(host: str, port: int, replicas: int, *, patience_seconds: float = 90.0) -> str:
     """Return what is still wrong after a while, empty once nothing is."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while (wrong := _wrong(host, port, replicas)) and time.monotonic() < deadline:
         time.sleep(_PAUSE_SECONDS)
     return wrong
