@@ -10,11 +10,10 @@ from typing import Any
 
 import psycopg2
 import structlog
-from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import URL
 
 from app.db import failures, lanes
-from app.urls import parse_url
+from app.urls import driver_arguments, parse_url
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -95,11 +94,6 @@ def _places(arguments: dict[str, Any]) -> list[dict[str, str]]:
 
 def _arguments(url: URL, parameters: dict[str, Any]) -> dict[str, Any]:
     # What the URL says wins over ours, but for the isolation.
-    _, told = PGDialect_psycopg2().create_connect_args(url)
-    given = {name: value if _is_one(value) else value[-1] for name, value in told.items()}
+    given = driver_arguments(url)
     options = " ".join(filter(None, (parameters["options"], given.pop("options", ""), _ISOLATION)))
     return {**parameters, **given, "options": options}
-
-
-def _is_one(value: object) -> bool:
-    return not isinstance(value, tuple)
