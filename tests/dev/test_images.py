@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from carthub_dev import base_image, image_archives, image_inputs, images
+from carthub_dev import base_image, image_archives, image_inputs, images, packages
 from carthub_dev.image_archives import BuiltImage
 from carthub_dev.ledger import Ledger
 from carthub_dev.paths import REPOSITORY
@@ -36,6 +36,7 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture(scope="module")
 def unpacked(built: dict[str, BuiltImage], ledger: Ledger) -> Iterator[dict[str, UnpackedImage]]:
+    packages.ensure(("runc",), "to run images", ledger=ledger)
     folder = ledger.make_directory("unpacked")
     found = {}
     for name, image in built.items():
