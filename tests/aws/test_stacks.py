@@ -212,7 +212,7 @@ def test_the_database_is_as_declared(account: Account) -> None:
 
 def test_the_operator_s_role_can_be_taken_by_its_service_account_alone(account: Account) -> None:
     roles = account.client("iam").list_roles()["Roles"]
-    [role] = [one for one in roles if "OperatorRole" in one["RoleName"]]
+    [role] = [one for one in roles if one["RoleName"].startswith("carthub-identity-OperatorRole")]
 
     [statement] = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
