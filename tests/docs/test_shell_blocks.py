@@ -9,6 +9,7 @@ _ROOT = DOCS.parent
 _RUN_BY = {
     "api.md": ("service/test_api_guide.py",),
     "backup.md": ("docs/test_backup_guide.py",),
+    "helm.md": ("charts/test_lifecycle.py",),
     "cli.md": ("e2e/test_documented_commands.py",),
     "monitoring.md": ("operator/test_documented_installs.py",),
     "operator.md": ("operator/test_documented_installs.py",),
