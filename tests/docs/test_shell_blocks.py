@@ -8,7 +8,9 @@ _ROOT = DOCS.parent
 # Page -> the tests that run its blocks.
 _RUN_BY = {
     "api.md": ("service/test_api_guide.py",),
+    "aws.md": ("aws/test_stacks.py", "docs/test_aws_page.py"),
     "backup.md": ("docs/test_backup_guide.py",),
+    "gitops.md": ("e2e/test_pipeline.py",),
     "helm.md": ("charts/test_lifecycle.py",),
     "cli.md": ("e2e/test_documented_commands.py",),
     "monitoring.md": ("operator/test_documented_installs.py",),
