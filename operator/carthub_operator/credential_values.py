@@ -81,13 +81,20 @@ def origin(resource: CartService) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
+_TOLD = (names.ANNOTATION_SECRET_VERSION, names.ANNOTATION_SECRET_CHANGED_AT)
+
+
 def of_secret(live: Mapping[str, Any] | None) -> DatabaseCredentials | None:
     """Return what our own Secret holds, or None unless it is whole and as we wrote it."""
     if live is None:
         return None
     annotations = live["metadata"].get("annotations") or {}
-    data = compare.fields_of(live, names.FIELD_MANAGER).get("f:data", {})
-    if any(f"f:{key}" not in data for key in names.SECRET_ENV):
+    owned = compare.fields_of(live, names.FIELD_MANAGER)
+    data = owned.get("f:data", {})
+    told = owned.get("f:metadata", {}).get("f:annotations", {})
+    if any(f"f:{key}" not in data for key in names.SECRET_ENV) or any(
+        f"f:{name}" not in told for name in _TOLD
+    ):
         return None
     try:
         values = decoded(live)

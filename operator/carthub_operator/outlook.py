@@ -6,6 +6,7 @@ Spares a restart the reading of every Secret, and tells of a suspended resource 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from carthub_operator import rollout
 from carthub_operator.api import names
 from carthub_operator.api.conditions import Type
 from carthub_operator.api.durations import seconds
@@ -37,6 +38,8 @@ def looks_settled(resource: CartService, children: Live, facts: Facts) -> bool:
         or resource.spec.suspend
         or status.get("observedGeneration") != resource.generation
         or conditions.get(Type.READY) != "True"
+        # It may have broken while nobody looked.
+        or not rollout.is_rolled_out(deployment)
     ):
         return False
     template = deployment["spec"]["template"]

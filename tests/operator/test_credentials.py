@@ -156,7 +156,12 @@ def test_no_repr_shows_the_password() -> None:
 
 def _stored() -> dict[str, Any]:
     live = database_secret(cart_service(), credentials(), synced=None)
-    fields: dict[str, Any] = {"f:data": {f"f:{key}": {} for key in live["data"]}}
+    fields: dict[str, Any] = {
+        "f:data": {f"f:{key}": {} for key in live["data"]},
+        "f:metadata": {
+            "f:annotations": {f"f:{name}": {} for name in live["metadata"]["annotations"]}
+        },
+    }
     entry = {"manager": "carthub-operator", "operation": "Apply", "fieldsV1": fields}
     live["metadata"]["managedFields"] = [entry]
     return live
@@ -169,6 +174,14 @@ def test_our_own_secret_gives_back_what_went_in() -> None:
 def test_a_secret_that_somebody_edited_is_not_trusted() -> None:
     live = _stored()
     del live["metadata"]["managedFields"][0]["fieldsV1"]["f:data"]["f:DB_PASSWORD"]
+
+    assert credential_values.of_secret(live) is None
+
+
+def test_a_time_that_somebody_else_wrote_is_not_trusted() -> None:
+    live = _stored()
+    fields = live["metadata"]["managedFields"][0]["fieldsV1"]
+    del fields["f:metadata"]["f:annotations"]["f:carthub.io/secret-changed-at"]
 
     assert credential_values.of_secret(live) is None
 

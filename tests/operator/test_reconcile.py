@@ -212,6 +212,16 @@ def test_after_a_restart_nothing_is_read_nor_written_at_first(settled: World) ->
     assert outcome.again_seconds == 30.0
 
 
+def test_what_broke_while_no_operator_ran_is_told_at_once(settled: World) -> None:
+    broken = {**_SERVING, "readyReplicas": 0, "availableReplicas": 0}
+    settled.set("Deployment", "backend-deployment", status=broken)
+    settled.start()
+
+    settled.reconcile()
+
+    assert settled.condition("Ready") == "False"
+
+
 def test_after_a_restart_reads_follow_and_nothing_is_written(settled: World) -> None:
     settled.start()
     settled.reconcile()
