@@ -5,14 +5,15 @@ from pathlib import Path
 from tests.support.markdown import DOCS, shell_blocks, shown_blocks
 
 _ROOT = DOCS.parent
-# Page -> the tests that run its blocks.
+# Page -> the tests that run its blocks; what needs an account is carried out on stand-ins.
 _RUN_BY = {
     "api.md": ("service/test_api_guide.py",),
     "aws.md": ("aws/test_stacks.py", "docs/test_aws_page.py"),
     "backup.md": ("docs/test_backup_guide.py",),
-    "gitops.md": ("e2e/test_pipeline.py",),
-    "helm.md": ("charts/test_lifecycle.py",),
     "cli.md": ("e2e/test_documented_commands.py",),
+    "gitops.md": ("e2e/test_pipeline.py", "operator/test_documented_installs.py"),
+    "helm.md": ("charts/test_lifecycle.py", "e2e/test_install_pages.py"),
+    "install-eks.md": ("e2e/test_install_pages.py",),
     "monitoring.md": ("operator/test_documented_installs.py",),
     "operator.md": ("operator/test_documented_installs.py",),
     "quick-start.md": ("e2e/test_quick_start.py",),
@@ -23,6 +24,7 @@ _RUN_BY = {
         "operator/test_operator_uninstall.py",
     ),
     "troubleshooting.md": ("e2e/test_troubleshooting.py",),
+    "upgrading.md": ("e2e/test_install_pages.py",),
 }
 
 

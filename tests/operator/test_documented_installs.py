@@ -105,3 +105,13 @@ def test_alerts_and_dashboard_install_as_their_page_says(cluster: Cluster) -> No
     assert cluster.items("prometheusrules", "monitoring") != []
     labelled = cluster.items("configmaps", "monitoring", selector="grafana_dashboard=1")
     assert [one["metadata"]["name"] for one in labelled] == ["carthub-dashboard"]
+
+
+def test_argo_cd_learns_to_judge_as_its_page_says(cluster: Cluster) -> None:
+    (block,) = [one for one in markdown.shell_blocks("gitops.md") if "deploy/gitops" in one]
+    cluster.kubectl("create", "namespace", "argocd")
+
+    run_blocks([block], cwd=paths.REPOSITORY, env=cluster.environment)
+
+    settings = cluster.get("configmap", "argocd-cm", "argocd") or {}
+    assert "resource.customizations.health.carthub.io_CartService" in settings["data"]
