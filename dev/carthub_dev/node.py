@@ -125,7 +125,7 @@ class Node:
 
     def tag_image(self, image: str, name: str) -> None:
         """Give a loaded image another name."""
-        full = [f"docker.io/library/{reference}" for reference in (image, name)]
+        full = [_full_name(reference) for reference in (image, name)]
         done = self._ctr("images", "tag", "--force", *full)
         if done.returncode:
             raise PlatformError(f"{image} on {self.name} gets no name {name}: {done.stderr}")
@@ -203,3 +203,10 @@ class Node:
             grace_seconds=_GRACE_SECONDS,
         )
         return made
+
+
+def _full_name(reference: str) -> str:
+    """Return an image's name with its registry, as containerd knows it (distribution/reference)."""
+    host, _, rest = reference.partition("/")
+    has_host = rest and ("." in host or ":" in host or host == "localhost")
+    return reference if has_host else f"docker.io/library/{reference}"
