@@ -38,9 +38,11 @@ _SERVES = "Every replica is ready and serves CartServices, and one of them write
 def no_operator(platform: "Platform", nodes: Cluster) -> Iterator[None]:
     """A cluster whose operator has made room; at the end it is back."""
     base = str(paths.REPOSITORY / "deploy" / "operator")
-    nodes.kubectl("delete", "--kustomize", base, "--ignore-not-found")
+    remove = ("delete", "--kustomize", base, "--ignore-not-found")
+    nodes.kubectl(*remove)
     yield
-    nodes.kubectl("delete", "namespace", _OPERATORS, "--ignore-not-found")
+    # What a page applied has another field manager.
+    nodes.kubectl(*remove)
     platform.install_operator()
 
 
