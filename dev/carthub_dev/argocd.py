@@ -55,8 +55,13 @@ class ArgoCd(Part):
         """Install its definitions and settings, start it, and return once it answers."""
         packages.ensure(packages.GITOPS, "to run Argo CD", ledger=self._ledger)
         self.folder = self._ledger.make_directory("argocd")
+        module = self._tools.module_folder(_MODULE)
         try:
-            self._install()
+            self._install(module / "manifests")
+            # It asks this script about each commit, also where nobody wants signatures.
+            script = self.folder / "git-verify-wrapper.sh"
+            script.write_text((module / "hack" / script.name).read_text())
+            script.chmod(0o755)
             redis = self._start_redis()
             repo_server = self._start_repo_server(redis)
             self._start_controller(redis, repo_server)
@@ -90,8 +95,7 @@ class ArgoCd(Part):
         status = json.dumps(self.application(name).get("status"), indent=1)
         return "\n".join([status, *(f"{one.role}:\n{one.log_tail()}" for one in self._processes)])
 
-    def _install(self) -> None:
-        source = self._tools.module_folder(_MODULE) / "manifests"
+    def _install(self, source: Path) -> None:
         self.kubectl("apply", "--server-side", "--kustomize", str(source / "crds"))
         own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         self.kubectl.apply([own])
@@ -197,6 +201,7 @@ class ArgoCd(Part):
     def _process(
         self, role: str, words: list[str], environment: dict[str, str] | None = None
     ) -> Process:
+        path = os.pathsep.join((str(self.folder), os.environ.get("PATH", os.defpath)))
         return Process(
             words,
             log=self.folder / f"{role}.log",
@@ -204,7 +209,7 @@ class ArgoCd(Part):
             role=role,
             cwd=self.folder,
             # Nothing else of the environment: a proxy variable would redirect what it asks for.
-            env={"PATH": os.environ.get("PATH", os.defpath), **(environment or {})},
+            env={"PATH": path, **(environment or {})},
         )
 
     def _serving(self, on: Callable[[int], Process], wait: Callable[[Process], None]) -> str:

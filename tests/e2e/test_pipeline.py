@@ -105,8 +105,8 @@ def pipeline(
     revision = made.commit(busy.manifest()["spec"]["image"], "Serve carts")
     repository.push()
     platform.kubectl.apply([_application(argo, repository)])
-    refresh = "annotate --overwrite argocd.argoproj.io/refresh=hard application"
-    repository.after_push(f"kubectl {refresh} {_NAME} -n {ARGO_NAMESPACE}")
+    webhook = f"{_NAME} -n {ARGO_NAMESPACE} --overwrite argocd.argoproj.io/refresh=hard"
+    repository.after_push(f"kubectl annotate application {webhook}")
     try:
         made.wait_until(revision, "Healthy")
         busy.find()
