@@ -56,7 +56,8 @@ def scripts(size: Size) -> dict[Kind, str]:
     product = f"\\set product random({first}, {last})\n"
     quantity = f"\\set quantity random(1, {MAX_SET_QUANTITY})\n"
     line = (":customer", ":product", "'Product'", f"'{UNIT_PRICE}'", "2", f"'{CURRENCY}'")
-    added = (str(CURRENCY_DECIMALS), "1", _MAX_QUANTITY, _MAX_LINES, _TTL, _NO_TAGS)
+    # The currency is named, and no default.
+    added = (str(CURRENCY_DECIMALS), "false", "1", _MAX_QUANTITY, _MAX_LINES, _TTL, _NO_TAGS)
     changed = (":customer", f"'{SET_PRODUCT}'", ":quantity", _TTL, _NO_TAGS)
     return {
         Kind.READ: customer + bound(repository.READ, "ARRAY[:customer]"),
