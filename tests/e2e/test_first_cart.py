@@ -1,6 +1,7 @@
 """One CartService on real nodes: served, changed, healed, kept secret, and removed."""
 
 import json
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -54,14 +55,16 @@ def test_every_child_exists_and_the_namespace_is_restricted(backend: Cluster) ->
 
 
 def test_a_cart_is_filled_and_checked_out_through_the_service(shop: Shop) -> None:
-    shop.add("anna", "tea", price="4.50", quantity=2)
-    cart = shop.add("anna", "cup", price="12.00")
+    # Others buy here too.
+    customer = f"anna-{secrets.token_hex(4)}"
+    shop.add(customer, "tea", price="4.50", quantity=2)
+    cart = shop.add(customer, "cup", price="12.00")
     assert cart["total"] == "21.00"
 
-    status, order = shop.call("POST", "/api/v1/cart/checkout", {"customer_id": "anna"})
+    status, order = shop.call("POST", "/api/v1/cart/checkout", {"customer_id": customer})
     assert (status, order["total"], order["item_count"]) == (201, "21.00", 3)
 
-    status, again = shop.call("POST", "/api/v1/cart/checkout", {"customer_id": "anna"})
+    status, again = shop.call("POST", "/api/v1/cart/checkout", {"customer_id": customer})
     assert (status, again["code"], again["last_order_id"]) == (409, "cart-empty", order["order_id"])
 
 

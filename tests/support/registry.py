@@ -17,4 +17,8 @@ def client_environment(registry: Registry, folder: Path) -> dict[str, str]:
     known = Path(usual) if usual else system
     bundle = folder / "trusted.pem"
     bundle.write_text((known.read_text() if known.exists() else "") + registry.authority)
-    return {"SSL_CERT_FILE": str(bundle), "REGISTRY_AUTH_FILE": str(folder / "login.json")}
+    login = folder / "login.json"
+    if not login.exists():
+        # buildah reads the file that is named, also where it pushes nowhere.
+        login.write_text("{}")
+    return {"SSL_CERT_FILE": str(bundle), "REGISTRY_AUTH_FILE": str(login)}

@@ -29,7 +29,7 @@ def validate(
     Names every field that is wrong or unknown. Without --server no cluster is needed.
     """
     given = files.cart_services(file)
-    found = [(_name(raw), problems(raw)) for raw in given]
+    found = list(zip(_labels(given), map(problems, given), strict=True))
     if server:
         with options.cluster_of(kubeconfig, context) as cluster:
             path = options.kubeconfig_path(kubeconfig)
@@ -45,10 +45,14 @@ def validate(
         raise typer.Exit(Exit.NO)
 
 
-def _name(raw: Mapping[str, Any]) -> str:
-    metadata = raw.get("metadata") or {}
-    name = str(metadata.get("name", "without a name"))
-    return f"{metadata['namespace']}/{name}" if metadata.get("namespace") else name
+def _labels(given: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what each is called: its name, with the namespace where two have the same."""
+    metadata = [raw.get("metadata") or {} for raw in given]
+    names = [str(one.get("name", "without a name")) for one in metadata]
+    return [
+        f"{one['namespace']}/{name}" if names.count(name) > 1 and one.get("namespace") else name
+        for one, name in zip(metadata, names, strict=True)
+    ]
 
 
 def _say(file: str, found: Sequence[tuple[str, list[str]]], output: options.Format) -> None:

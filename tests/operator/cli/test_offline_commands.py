@@ -67,7 +67,7 @@ def test_every_wrong_field_is_named_unknown_ones_too() -> None:
     assert answer.code == 1
     assert json.loads(answer.out) == [
         {
-            "name": "shopping-cart/backend",
+            "name": "backend",
             "valid": False,
             "problems": [
                 "spec.autoscaling.minReplica is not a field",
