@@ -4,7 +4,6 @@ Stood in for: AWS, by moto, whose address the operator is told besides; the regi
 the nodes have under its names. On EKS the namespace is the test's own.
 """
 
-import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from carthub_dev.aws import REGION
 from carthub_dev.helm import RELEASE, Helm
 from carthub_operator.version import __version__
 from tests.support.cluster import Cluster
-from tests.support.markdown import DOCS, shell_blocks
+from tests.support.markdown import own_kustomization, shell_blocks
 from tests.support.shell import run_blocks
 
 if TYPE_CHECKING:
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 _OPERATORS = manifests.OPERATOR_NAMESPACE
 _REGISTRY = "registry.example.com"
 _NAMESPACE = "eks-shop"
-_MINE = re.compile(
-    r"^```yaml\n# deploy/mine/kustomization.yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
 _SERVES = "Every replica is ready and serves CartServices, and one of them writes."
 
 
@@ -150,8 +146,7 @@ def test_the_page_on_helm_works_from_install_to_uninstall(
 def test_an_upgrade_goes_as_its_page_says(
     backend: Cluster, platform: "Platform", checkout: Path
 ) -> None:
-    (text,) = _MINE.findall((DOCS / "operator.md").read_text())
-    mine = yaml.safe_load(text)
+    mine = yaml.safe_load(own_kustomization("operator.md"))
     patch = yaml.safe_load(mine["patches"][0]["patch"])
     (container,) = patch["spec"]["template"]["spec"]["containers"]
     container["env"] += [

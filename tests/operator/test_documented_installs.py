@@ -1,6 +1,5 @@
 """What the pages have an administrator apply: a real API server takes all of it, in page order."""
 
-import re
 import shutil
 from pathlib import Path
 
@@ -9,38 +8,11 @@ import yaml
 
 from carthub_dev import paths
 from carthub_dev.control_plane import ControlPlane
-from tests.support import markdown
+from tests.support import markdown, monitors
 from tests.support.cluster import Cluster, eventually
 from tests.support.shell import run_blocks
 
 _NAMESPACE = "carthub-system"
-_MINE = re.compile(
-    r"^```yaml\n# deploy/mine/kustomization.yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
-# What the cluster of a reader with Prometheus knows besides.
-_PROMETHEUS_RULES = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "prometheusrules.monitoring.coreos.com"},
-    "spec": {
-        "group": "monitoring.coreos.com",
-        "scope": "Namespaced",
-        "names": {"kind": "PrometheusRule", "plural": "prometheusrules"},
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture
@@ -65,7 +37,7 @@ def _operator(cluster: Cluster) -> tuple[str, dict[str, str]]:
 
 def test_the_operator_installs_as_its_page_says(cluster: Cluster, checkout: Path) -> None:
     page = "operator.md"
-    (kustomization,) = _MINE.findall((markdown.DOCS / page).read_text())
+    kustomization = markdown.own_kustomization(page)
     (checkout / "deploy" / "mine").mkdir()
     (checkout / "deploy" / "mine" / "kustomization.yaml").write_text(kustomization)
 
@@ -91,7 +63,7 @@ def test_some_namespaces_only_installs_as_its_page_says(cluster: Cluster, checko
 
 
 def test_alerts_and_dashboard_install_as_their_page_says(cluster: Cluster) -> None:
-    cluster.apply(_PROMETHEUS_RULES)
+    cluster.apply(monitors.RULES_DEFINITION)
     eventually(
         lambda: cluster.run("get", "prometheusrules", "-A").returncode == 0,
         what="the definition of PrometheusRules",

@@ -11,6 +11,9 @@ DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
 _BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SHOWN = re.compile(r"^```(?:console|sh|shell|zsh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _YAML = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_OWN = re.compile(
+    r"^```yaml\n# deploy/mine/kustomization.yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 def shell_blocks(page: str) -> list[str]:
@@ -21,6 +24,12 @@ def shell_blocks(page: str) -> list[str]:
 def shown_blocks(page: str) -> list[str]:
     """Return the blocks of `docs/<page>` that show commands which no test runs."""
     return _SHOWN.findall((DOCS / page).read_text())
+
+
+def own_kustomization(page: str) -> str:
+    """Return the kustomization that `docs/<page>` has a reader write into deploy/mine."""
+    (found,) = _OWN.findall((DOCS / page).read_text())
+    return str(found)
 
 
 def yaml_blocks(page: str) -> list[Any]:
