@@ -1,7 +1,6 @@
 """The alerts and the dashboard ask for what operator and service show, and say what to do."""
 
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -13,10 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from app.telemetry import Metrics as ServiceMetrics
 from carthub_dev import packages, programs
-from carthub_dev.errors import ToolMissing
 from carthub_dev.ledger import Ledger
 from carthub_operator.api.resource import Key
 from carthub_operator.runtime.metrics import Metrics as OperatorMetrics
+from tests.support.debian import ensure_or_skip
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _MONITORING = _ROOT / "deploy" / "monitoring"
@@ -126,17 +125,7 @@ def test_every_alert_is_tried() -> None:
 
 @pytest.fixture
 def promtool(ledger: Ledger) -> str:
-    try:
-        packages.ensure(
-            packages.MONITORING,
-            "to try the alerts",
-            ledger=ledger,
-            otherwise="do without these tests",
-        )
-    except ToolMissing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    ensure_or_skip(packages.MONITORING, "to try the alerts", ledger=ledger)
     return str(programs.program("promtool"))
 
 

@@ -4,7 +4,6 @@ Skipped, with the reason, only where no browser can be had, and never in CI.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,8 @@ from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.wait import WebDriverWait
 
 from carthub_dev import packages, programs
-from carthub_dev.errors import ToolMissing
 from carthub_dev.ledger import Ledger
+from tests.support.debian import ensure_or_skip
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webelement import WebElement
@@ -27,17 +26,7 @@ _WAIT_SECONDS = 60
 
 @pytest.fixture(scope="session")
 def browser(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Page"]:
-    try:
-        packages.ensure(
-            packages.BROWSER,
-            "to look at the documentation in a browser",
-            ledger=ledger,
-            otherwise="do without these tests",
-        )
-    except ToolMissing as missing:
-        if os.environ.get("CI"):
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    ensure_or_skip(packages.BROWSER, "to look at the documentation in a browser", ledger=ledger)
     options = webdriver.ChromeOptions()
     options.binary_location = str(programs.find("chromium"))
     for argument in (
