@@ -17,10 +17,11 @@ import structlog
 import uvicorn
 
 from app import settings, telemetry
-from app.connections import Connections
 from app.errors import CarthubError
 from app.main import create_app
-from app.protocol import Guard, GuardedProtocol
+from app.server.connections import Connections
+from app.server.large_bodies import HeldBytes
+from app.server.protocol import Guard, GuardedProtocol
 
 # Beside the clients' connections: PostgreSQL's, those about to be refused, libraries.
 _OTHER_FILES = 256
@@ -90,7 +91,12 @@ class _DrainingServer(uvicorn.Server):
     def __init__(self, read: settings.Settings) -> None:
         self._application = create_app(read)
         self._settings = read
-        self._guard = Guard(read, Connections(read.http_max_connections), self._metrics)
+        self._guard = Guard(
+            read,
+            Connections(read.http_max_connections),
+            HeldBytes(read.http_max_held_body_bytes),
+            self._metrics,
+        )
         self._is_asked_to_stop = False
         self._stops_at: float | None = None
         super().__init__(

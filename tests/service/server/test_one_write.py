@@ -1,6 +1,6 @@
 import asyncio
 
-from app.one_write import OneWrite
+from app.server.one_write import OneWrite
 
 
 class _Transport(asyncio.Transport):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.connections import LOOK_SECONDS
+from app.server.connections import LOOK_SECONDS
 from tests.support.attack import Book, GoodClient, Parts, attack, resident_bytes
 from tests.support.carts import ITEMS
 from tests.support.raw_http import GET, Server, running_server

@@ -5,26 +5,20 @@ cut off here is answered with a problem document where an answer can still be se
 """
 
 import asyncio
-import contextlib
-import contextvars
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app import telemetry
-from app.api import problems
 from app.api.middleware import CUT_STATE
-from app.connections import Connections
-from app.one_write import OneWrite
+from app.server import refusals, targets
+from app.server.connections import Connections
+from app.server.large_bodies import HeldBytes, LargeBodies
+from app.server.one_write import OneWrite
+from app.server.readers import Reader
 from app.settings import Settings
 from app.telemetry import Metrics
 
@@ -52,9 +46,8 @@ class Guard:
 
     settings: Settings
     connections: Connections
+    held: HeldBytes
     metrics: Callable[[], Metrics]
-    # Of large bodies whose requests have not been answered.
-    held_bytes: int = 0
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -71,7 +64,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._most_body_bytes = guard.settings.http_max_body_bytes
         # With what stands around chunks. One of six bytes doubles it; who sends smaller ones?
         self._most_raw_body_bytes = 2 * self._most_body_bytes + self._most_head_bytes
-        self._send_seconds = guard.settings.http_send_timeout_seconds
         self._awaited = _NOTHING
         self._ends_at = _NEVER
         self._is_ending = False
@@ -86,10 +78,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body_bytes = self._raw_body_bytes = self._trailer_bytes = 0
         # Of a request that asks for another protocol: the parser leaves its body to us.
         self._unparsed_body_bytes = 0
-        # Of large bodies, by the request that they belong to.
-        self._held: dict[RequestResponseCycle, int] = {}
-        # What the client had not taken yet, and since when it was so much.
-        self._unsent_bytes, self._unsent_since = 0, _NEVER
+        self._large_bodies = LargeBodies(guard.held)
+        self._reader = Reader(guard.settings.http_send_timeout_seconds)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Begin, or turn the client away."""
@@ -103,8 +93,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End, for whatever reason."""
         self.silent_since = _NEVER
-        self._guard.held_bytes -= sum(self._held.values())
-        self._held.clear()
+        self._large_bodies.let_all_go()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -178,8 +167,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_bytes > self._most_head_bytes:
             size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
             self._check_head(size)
-        if not self.url.startswith(b"/"):
-            self._take_target()
+        self.url = targets.origin_form(self.url)
         self._check_headers()
         if len(self.pipeline) >= _MOST_PIPELINED:
             self._end()
@@ -214,36 +202,16 @@ class GuardedProtocol(HttpToolsProtocol):
                 detail = "a request that asks for another protocol must say its Content-Length"
                 self._cut(400, "malformed-request", detail)
 
-    def _take_target(self) -> None:
-        """Take the path and query of a target that names a server too (RFC 9112, 3.2.2)."""
-        with contextlib.suppress(httptools.HttpParserInvalidURLError):
-            target = httptools.parse_url(self.url)
-            self.url = target.path or b"/"
-            if target.query:
-                self.url += b"?" + target.query
-
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
         self._body_bytes += len(body)
         self._check_body(self._body_bytes)
-        if self._body_bytes > _SMALL_BODY_BYTES and not self.cycle.response_complete:
-            self._hold(len(body))
+        is_held = self._body_bytes > _SMALL_BODY_BYTES and not self.cycle.response_complete
+        if is_held and not self._large_bodies.hold(self.cycle, len(body)):
+            self._cut(503, "unavailable", "too many large bodies are on their way; try again")
         if self._is_ending:
             raise _Cut
         super().on_body(body)
-
-    def _hold(self, size: int) -> None:
-        """Count a part of a large body, or refuse it where all connections hold too much."""
-        most = self._guard.settings.http_max_held_body_bytes
-        if self._guard.held_bytes + size > most:
-            self._cut(503, "unavailable", "too many large bodies are on their way; try again")
-            return
-        self._guard.held_bytes += size
-        self._held[self.cycle] = self._held.get(self.cycle, 0) + size
-
-    def _let_go(self) -> None:
-        for cycle in [cycle for cycle in self._held if cycle.response_complete]:
-            self._guard.held_bytes -= self._held.pop(cycle)
 
     def on_message_complete(self) -> None:
         """Wait for nothing more."""
@@ -260,8 +228,7 @@ class GuardedProtocol(HttpToolsProtocol):
         As uvicorn does, without its timer for each rest: `check` ends it.
         """
         self.server_state.total_requests += 1
-        if self._held:
-            self._let_go()
+        self._large_bodies.let_answered_go()
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
@@ -278,10 +245,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """End the connection when something is due."""
         if self.transport.is_closing() and not self._is_ending:
             self._is_ending, self._ends_at = True, now + _FLUSH_SECONDS
-        self._check_reader(now)
-        if now < self._ends_at:
+        unsent_bytes = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+        if self._reader.has_stalled(now, unsent_bytes):
+            self._guard.metrics().connections_stalled.inc()
+            self._abort()
+        elif now < self._ends_at:
             return
-        if self._is_ending:
+        elif self._is_ending:
             self.transport.abort()
         elif self.flow.read_paused or self._is_ahead():
             # The application takes its time, not the client.
@@ -293,24 +263,10 @@ class GuardedProtocol(HttpToolsProtocol):
             part = "head" if self._awaited == _HEAD else "body"
             self._cut(408, "receive-timeout", f"the request's {part} did not come in time")
 
-    def _check_reader(self, now: float) -> None:
-        """End the connection of a client that takes nothing of its answer."""
-        if not self.flow.write_paused:
-            self._unsent_since = _NEVER
-            return
-        unsent = self.transport.get_write_buffer_size()
-        if self._unsent_since == _NEVER or unsent < self._unsent_bytes:
-            self._unsent_bytes, self._unsent_since = unsent, now
-        elif now - self._unsent_since > self._send_seconds:
-            self._guard.metrics().connections_stalled.inc()
-            self._end()
-            self.transport.abort()
-
     def make_room(self) -> None:
         """End the connection for another one."""
         self._guard.metrics().connections_closed.inc()
-        self._end()
-        self.transport.abort()
+        self._abort()
 
     def _is_ahead(self) -> bool:
         # The next request has begun before the answer to this one.
@@ -350,15 +306,18 @@ class GuardedProtocol(HttpToolsProtocol):
             is_answerable = not is_body
         elif self.pipeline or not is_body or cycle.response_started:
             # Answers go out in the order of the requests, and none is taken back.
-            self._end(status)
-            self.transport.abort()
+            self._abort(status)
             return
         else:
             is_answerable = True
         self._end(status)
         if is_answerable:
-            self.transport.write(self._problem(status, code, detail))
+            self.transport.write(self._refusal(status, code, detail))
         self.transport.write_eof()
+
+    def _abort(self, status: int = 0) -> None:
+        self._end(status)
+        self.transport.abort()
 
     def _end(self, status: int = 0) -> None:
         """Take nothing more; the application finds its client gone."""
@@ -372,27 +331,10 @@ class GuardedProtocol(HttpToolsProtocol):
             cycle.body = bytearray()
             cycle.message_event.set()
 
-    def _problem(self, status: int, code: str, detail: str) -> bytes:
-        headers, path = {}, "/"
+    def _refusal(self, status: int, code: str, detail: str) -> bytes:
+        path, headers = "/", {}
         if self._is_head_complete:
-            headers = dict(self.headers)
             path = self.url.partition(b"?")[0].decode("ascii", "replace")
-        traceparent = headers.get(b"traceparent", b"").decode("latin-1")
-
-        def document() -> tuple[bytes, bytes]:
-            trace = telemetry.begin_trace(traceparent)
-            made = json.dumps(problems.document(status, code, detail, path))
-            return trace.encode(), made.encode()
-
-        # In a context of its own: this one is the server's.
-        trace, body = contextvars.copy_context().run(document)
-        own = [
-            (b"content-type", problems.MEDIA_TYPE.encode()),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-            (b"traceresponse", trace),
-        ]
-        if status == 503:  # noqa: PLR2004 - the status is its own name
-            own.append((b"retry-after", b"1"))
-        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *own)]
-        return b"".join((STATUS_LINE[status], *lines, b"\r\n", body))
+            headers = dict(self.headers)
+        defaults = self.server_state.default_headers
+        return refusals.response((status, code, detail), path, headers, defaults)

@@ -1,7 +1,7 @@
 import math
 from dataclasses import dataclass, field
 
-from app.connections import Connections
+from app.server.connections import Connections
 
 
 @dataclass(eq=False)

@@ -1,0 +1,1 @@
+"""uvicorn, with the limits on connections, heads and bodies that it lacks."""
