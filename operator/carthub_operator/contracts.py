@@ -6,12 +6,8 @@ from typing import Protocol
 
 from carthub_operator.api.resource import Key
 from carthub_operator.desired.facts import DatabaseCredentials, Manifest
-from carthub_operator.errors import ClusterUnavailable, SecretError
+from carthub_operator.errors import SecretError
 from carthub_operator.kinds import Kind
-
-
-class NamespaceTerminating(ClusterUnavailable):
-    """The namespace is being deleted: nothing can be made in it any more."""
 
 
 class Cluster(Protocol):

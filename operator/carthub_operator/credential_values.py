@@ -112,6 +112,13 @@ def of_secret(live: Mapping[str, Any] | None) -> DatabaseCredentials | None:
         return None
 
 
+def handled_sync(live: Mapping[str, Any] | None) -> str | None:
+    """Return the last value of the sync annotation that our own Secret was written for."""
+    annotations = (live or {}).get("metadata", {}).get("annotations") or {}
+    handled: str | None = annotations.get(names.ANNOTATION_SYNCED)
+    return handled
+
+
 def decoded(secret: Mapping[str, Any]) -> dict[str, str]:
     """Return the texts in a Secret of Kubernetes; raises SecretError for what is not text."""
     try:

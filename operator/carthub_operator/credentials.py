@@ -246,5 +246,4 @@ def _synced(message: str) -> SecretState:
 def _demand(resource: CartService, live: Mapping[str, Any] | None) -> str | None:
     """Return the value of the sync annotation while it was not carried out."""
     asked = resource.annotations.get(names.ANNOTATION_SYNC)
-    annotations = (live or {}).get("metadata", {}).get("annotations") or {}
-    return None if asked == annotations.get(names.ANNOTATION_SYNCED) else asked
+    return None if asked == credential_values.handled_sync(live) else asked

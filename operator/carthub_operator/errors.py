@@ -1,6 +1,7 @@
 """What can go wrong, as one tree.
 
     CarthubError
+    ├── InvalidSettings      a variable of the operator's own is missing or cannot be used
     ├── InvalidSpec          the resource asks for something that cannot be
     ├── NameTaken            a child's name belongs to an object of somebody else
     ├── NotFound             an object that was asked for by name is not there
@@ -10,6 +11,7 @@
     └── Passing              by itself: trying again is all there is to do
         ├── Conflict             an object is not, or no longer, the one that was meant
         ├── ClusterUnavailable   the API server did not answer, or told us to wait
+        │   └── NamespaceTerminating   nothing can be made in a namespace that is being deleted
         └── NotLeader            another operator may be the one that writes
 
 Edges translate into this tree once; nothing behind them knows a client's exceptions.
@@ -19,6 +21,10 @@ Messages name subject, value and rule, and never carry a secret.
 
 class CarthubError(Exception):
     """The root; its text is safe to show in a status, an event or a log."""
+
+
+class InvalidSettings(CarthubError):
+    """A variable is missing, or has a value that cannot be used."""
 
 
 class InvalidSpec(CarthubError):
@@ -43,6 +49,10 @@ class Conflict(Passing):
 
 class ClusterUnavailable(Passing):
     """The API server did not answer in time or asked to come again."""
+
+
+class NamespaceTerminating(ClusterUnavailable):
+    """The namespace is being deleted: nothing can be made in it any more."""
 
 
 class NotLeader(Passing):

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -44,8 +45,8 @@ _AWS_THREADS = 2
 # A stream is heard of or tried again every 70 s at the latest.
 _IDLE_STREAM_SECONDS = 180.0
 _STUCK_SECONDS = 120.0
-# Within the 30 s that Kubernetes gives a pod to stop.
-_STOP_SECONDS = 8.0
+# All parts together: of the 30 s that Kubernetes gives a pod to stop.
+_STOP_SECONDS = 24.0
 # Several tries fit into the time that the Lease is surely held.
 _LEASE_TIMEOUTS = Timeouts(connect_seconds=1.5, read_seconds=2.5)
 
@@ -205,13 +206,19 @@ class Operator:
 
     def _stop(self) -> None:
         # What is under way ends first: then another may begin at once.
+        ends_at = time.monotonic() + _STOP_SECONDS
+
+        def left() -> float:
+            return max(0.0, ends_at - time.monotonic())
+
         self._queue.close()
-        self._workers.join(_STOP_SECONDS)
+        # Then the Lease can still be given back.
+        self._workers.join(left() / 2)
         if self._leadership is not None:
-            self._leadership.stop(_STOP_SECONDS)
-        self._watches.stop(_STOP_SECONDS)
-        self._resync.stop(_STOP_SECONDS)
-        self._schedule.close(_STOP_SECONDS)
+            self._leadership.stop(left())
+        self._watches.stop(left())
+        self._resync.stop(left())
+        self._schedule.close(left())
         self._health.stop()
         self._cluster.close()
 

@@ -44,10 +44,12 @@ def looks_settled(resource: CartService, children: Live, facts: Facts) -> bool:
         return False
     template = deployment["spec"]["template"]
     annotations = template["metadata"].get("annotations") or {}
-    version = status.get("database", {}).get("secretVersionId")
+    database = status.get("database", {})
+    version = database.get("secretVersionId")
     wanted = plan(resource, facts)
     return (
-        annotations.get(names.ANNOTATION_SECRET_VERSION) == version
+        resource.annotations.get(names.ANNOTATION_SYNC) == database.get("lastHandledSync")
+        and annotations.get(names.ANNOTATION_SECRET_VERSION) == version
         and template["spec"]["containers"][0]["image"] == resource.spec.image
         # Its port may be the secret's.
         and not any(children.differs(m) for m in wanted.apply if m["kind"] != "NetworkPolicy")

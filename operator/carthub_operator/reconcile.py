@@ -13,7 +13,7 @@ from carthub_operator import credential_values, kinds, news, outlook, rollout
 from carthub_operator.api import names
 from carthub_operator.api.resource import CartService, Key, parse
 from carthub_operator.children import Children
-from carthub_operator.contracts import Cache, Clock, Cluster, Kinds, NamespaceTerminating
+from carthub_operator.contracts import Cache, Clock, Cluster, Kinds
 from carthub_operator.credentials import CredentialSources
 from carthub_operator.desired.facts import Manifest
 from carthub_operator.desired.replicas import replicas
@@ -21,6 +21,7 @@ from carthub_operator.errors import (
     CarthubError,
     Forbidden,
     InvalidSpec,
+    NamespaceTerminating,
     NameTaken,
     NotFound,
     Passing,
@@ -192,15 +193,15 @@ class Reconciler:
             return Outcome(children.changes, told, resource.uid, problem=problem)
         deployment = children.get("Deployment", names.deployment(resource.name))
         is_settled = deployment is not None and rollout.is_rolled_out(deployment)
+        secret = children.get("Secret", names.database_secret(resource.name))
         observation = Observation(
             deployment=deployment,
             autoscaler=children.get("HorizontalPodAutoscaler", names.autoscaler(resource.name)),
             pods=() if is_settled else tuple(self._cache.pods(resource.namespace, resource.uid)),
             secret=seen.known.state,
             credentials=credentials,
-            stored=credential_values.of_secret(
-                children.get("Secret", names.database_secret(resource.name))
-            ),
+            stored=credential_values.of_secret(secret),
+            handled_sync=credential_values.handled_sync(secret),
             migration=seen.migration,
             server_connections=seen.known.server_connections,
             problem=problem,

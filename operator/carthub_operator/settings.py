@@ -7,11 +7,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from carthub_operator.api import names
-from carthub_operator.errors import CarthubError
-
-
-class InvalidSettings(CarthubError):
-    """A variable is missing, or has a value that cannot be used."""
+from carthub_operator.errors import InvalidSettings
 
 
 class Settings(BaseSettings):

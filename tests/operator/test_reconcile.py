@@ -8,6 +8,7 @@ import pytest
 
 from carthub_operator import credential_values, errors
 from carthub_operator.allow_list import AllowList
+from carthub_operator.api import names
 from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import Key
 from carthub_operator.contracts import Login
@@ -210,6 +211,24 @@ def test_after_a_restart_nothing_is_read_nor_written_at_first(settled: World) ->
 
     assert settled.cluster.requests == []
     assert outcome.again_seconds == 30.0
+
+
+def test_a_sync_asked_for_while_no_operator_ran_is_carried_out_at_once(settled: World) -> None:
+    live = settled.cluster.find("CartService", "backend")
+    live["metadata"]["annotations"] = {names.ANNOTATION_SYNC: "now"}
+    settled.cache.put(settled.cluster.add(live))
+    settled.start()
+
+    settled.settle()
+
+    secret = settled.cluster.find("Secret", "backend-db")
+    assert secret["metadata"]["annotations"][names.ANNOTATION_SYNCED] == "now"
+    told = settled.cluster.find("CartService", "backend")["status"]["database"]
+    assert told["lastHandledSync"] == "now"
+    settled.start()
+    settled.cluster.requests.clear()
+    settled.reconcile()
+    assert settled.cluster.requests == []
 
 
 def test_what_broke_while_no_operator_ran_is_told_at_once(settled: World) -> None:

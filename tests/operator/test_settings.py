@@ -3,6 +3,7 @@
 import pytest
 
 from carthub_operator import settings
+from carthub_operator.errors import InvalidSettings
 
 
 @pytest.fixture(autouse=True)
@@ -12,7 +13,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_whole_cluster_needs_an_allow_list() -> None:
-    with pytest.raises(settings.InvalidSettings, match=r"^CARTHUB_SECRET_ALLOW_LIST is missing"):
+    with pytest.raises(InvalidSettings, match=r"^CARTHUB_SECRET_ALLOW_LIST is missing"):
         settings.load()
 
 
@@ -48,14 +49,14 @@ def test_a_wrong_value_names_its_variable(
     monkeypatch.setenv("CARTHUB_NAMESPACES", "shop")
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(settings.InvalidSettings, match=f"^{name}: "):
+    with pytest.raises(InvalidSettings, match=f"^{name}: "):
         settings.load()
 
 
 def test_text_that_is_no_json_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARTHUB_SECRET_ALLOW_LIST", "{shop")
 
-    with pytest.raises(settings.InvalidSettings, match="CARTHUB_SECRET_ALLOW_LIST"):
+    with pytest.raises(InvalidSettings, match="CARTHUB_SECRET_ALLOW_LIST"):
         settings.load()
 
 

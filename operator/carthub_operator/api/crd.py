@@ -256,6 +256,11 @@ def _status() -> dict[str, Any]:
                         "format": "date-time",
                         "description": "When their value last changed here.",
                     },
+                    "lastHandledSync": {
+                        **text,
+                        "description": "The value of the annotation carthub.io/sync that was"
+                        " carried out last.",
+                    },
                 },
             },
         },

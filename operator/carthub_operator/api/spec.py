@@ -9,8 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from carthub_operator.api import names
-from carthub_operator.api.database import CredentialKeys, Credentials, Database
-from carthub_operator.api.durations import seconds
+from carthub_operator.api.database import Database
 from carthub_operator.api.exposure import Ingress, Monitoring
 from carthub_operator.api.kubernetes_types import AnnotationValue, LabelValue, legal_keys
 from carthub_operator.api.model import Model, Rule
@@ -26,8 +25,6 @@ from carthub_operator.api.workload import (
     ServiceAccount,
     default_resources,
 )
-
-__all__ = ["CartServiceSpec", "CredentialKeys", "Credentials", "Database", "seconds"]
 
 _IMAGE_PATTERN = (
     r"^[A-Za-z0-9\[\]._:/@-]+(:[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}|@sha256:[a-f0-9]{64})$"

@@ -1,8 +1,8 @@
 """The Job that migrates the schema with the new image, before its rollout."""
 
 from carthub_operator.api import names
+from carthub_operator.api.durations import seconds
 from carthub_operator.api.resource import CartService
-from carthub_operator.api.spec import seconds
 from carthub_operator.desired import pod
 from carthub_operator.desired.facts import Manifest
 

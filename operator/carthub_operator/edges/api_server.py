@@ -15,7 +15,6 @@ import urllib3
 from kubernetes import client, config
 
 from carthub_operator import errors, kinds
-from carthub_operator.contracts import NamespaceTerminating
 from carthub_operator.kinds import Kind
 
 Json = dict[str, Any]
@@ -145,7 +144,7 @@ def _translated(error: client.ApiException, kind: Kind, path: str) -> errors.Car
     said = text if is_shown else answer.get("reason")
     message = f"{kind.name} {name}: {said or f'the API server answers {error.status}'}"
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-        return NamespaceTerminating(f"The namespace of {kind.name} {name} is being deleted")
+        return errors.NamespaceTerminating(f"The namespace of {kind.name} {name} is being deleted")
     if any(cause.get("field") == "metadata.uid" for cause in causes):
         return errors.Conflict(message)
     if error.status == HTTPStatus.FORBIDDEN and not _LACKS_RIGHT.search(text):

@@ -97,8 +97,9 @@ class AwsSecretSchedule:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+        deadline = time.monotonic() + timeout_seconds
         for thread in self._threads:
-            thread.join(timeout_seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def unread_seconds(self) -> dict[SecretReference, float]:
         """Return how long ago AWS last said what is current, for each secret that was ever read."""

@@ -33,6 +33,8 @@ class Observation:
     credentials: DatabaseCredentials | None
     stored: DatabaseCredentials | None
     migration: Progress
+    # The last value of the sync annotation that was carried out.
+    handled_sync: str | None = None
     # What PostgreSQL takes in all, None while it was not asked.
     server_connections: int | None = None
     problem: errors.CarthubError | None = None

@@ -84,4 +84,6 @@ def _database(resource: CartService, seen: Observation) -> dict[str, Any]:
     if seen.stored is not None:
         database["secretVersionId"] = seen.stored.version_id
         database["secretChangedAt"] = seen.stored.changed_at
+    if seen.handled_sync is not None:
+        database["lastHandledSync"] = seen.handled_sync
     return database

@@ -13,6 +13,7 @@ from carthub_dev.aws import REGION, AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess, running_operator
+from carthub_operator.api import names
 from tests.support import live_cart
 from tests.support.command_line import Answer, carthub
 from tests.support.live_cart import LiveCart
@@ -112,6 +113,9 @@ def test_sync_reads_a_changed_secret_at_once(ready: Shell) -> None:
         return bool(ready.cart.resource()["status"]["database"]["secretVersionId"] != before)
 
     ready.cart.eventually(changed, what="the new version is in the status")
+    resource = ready.cart.resource()
+    asked = resource["metadata"]["annotations"][names.ANNOTATION_SYNC]
+    assert resource["status"]["database"]["lastHandledSync"] == asked
 
 
 def test_a_suspended_child_stays_away_until_resume(ready: Shell) -> None:

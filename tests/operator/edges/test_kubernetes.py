@@ -11,7 +11,6 @@ from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ports import free_port
 from carthub_operator import errors, kinds
 from carthub_operator.api import names
-from carthub_operator.contracts import NamespaceTerminating
 from carthub_operator.edges.api_server import Timeouts
 from carthub_operator.edges.kubernetes import KubernetesCluster
 from tests.support import control_plane as planes
@@ -246,7 +245,7 @@ def test_a_namespace_that_goes_takes_nothing_new(
         planes.apply(api, held)
         api.resources.get(api_version="v1", kind="Namespace").delete(name=namespace)
 
-        with pytest.raises(NamespaceTerminating):
+        with pytest.raises(errors.NamespaceTerminating):
             cluster.create(_service(namespace))
 
         metadata["finalizers"] = []
