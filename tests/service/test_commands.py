@@ -203,3 +203,19 @@ def _run(*arguments: str, environment: Mapping[str, str]) -> subprocess.Complete
         timeout=90,
         check=False,
     )
+
+
+def test_collections_of_garbage_spare_what_was_imported(migrated_url: str) -> None:
+    code = """
+import gc, json, runpy
+freeze = gc.freeze
+def told():
+    freeze()
+    print(json.dumps({"event": "frozen", "objects": gc.get_freeze_count()}), flush=True)
+gc.freeze = told
+runpy.run_module("app", run_name="__main__", alter_sys=True)
+"""
+    environment = carts.service_environment(migrated_url)
+    with carts.service_process("-c", code, environment=environment) as process:
+        assert carts.log_line(process.stdout, "frozen")["objects"] > 50_000
+        carts.log_line(process.stdout, "listening")
