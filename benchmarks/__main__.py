@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import closed_loop, plan, report, results
+from benchmarks import client, plan, report, results
 from benchmarks.plan import Part
 from benchmarks.progress import Progress
 from benchmarks.results import Results
@@ -80,7 +80,7 @@ def _see(places: report.Places) -> None:
 def _measured(options: plan.Options) -> Results:
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(f"{_INSTANCE}{os.getpid()}"))
-        closed_loop.ensure_client(ledger, _say)
+        client.ensure(ledger, _say)
         running = stack.enter_context(rig(ledger))
         return Session(running, options, Progress(options.run_count, _say)).results()
 

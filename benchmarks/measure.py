@@ -2,18 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchmarks import closed_loop, load, pgbench, sums, workload
+from benchmarks import client, pgbench, sums, workload
 from benchmarks.load import Answers, percentile
 from benchmarks.rig import PGBENCH, REFERENCE, Callers, Rig, Variant
 from benchmarks.sums import Check
 from benchmarks.workload import Kind, Size
 
 # The clients start again from the first when a fast service has answered all of them.
-_TARGETS_PER_SECOND = 2000
+_REQUESTS_PER_SECOND = 2000
 _MICROSECONDS = 1_000_000
 _CREATED = 201
 
@@ -62,14 +61,22 @@ def run(rig: Rig, variant: Variant, given: Load) -> Run:
 
 def _service(rig: Rig, variant: Variant, given: Load) -> Run:
     workers = rig.workers_of(variant)
-    targets = workload.targets(
+    requests = workload.requests(
         workload.calls(given.size, given.seed),
-        _target_count(given),
-        bases=[worker.base for worker in workers],
+        _request_count(given),
+        ports=[worker.port for worker in workers],
         headers=rig.headers_of(variant, given.callers),
     )
     meter = _Meter(rig, variant)
-    answers = _attack(targets, rig.folder, given)
+    answers = Answers(
+        client.attack(
+            requests,
+            rig.folder,
+            connections=given.connections,
+            seconds=given.warm_up_seconds + given.seconds,
+            rate=given.rate,
+        )
+    )
     worker_cpu_us, database_cpu_us = meter.cpu_us(len(answers.all))
     latencies = answers.latencies_ms(given.warm_up_seconds, given.seconds)
     return Run(
@@ -83,16 +90,6 @@ def _service(rig: Rig, variant: Variant, given: Load) -> Run:
         worker_mib=max(worker.rss_mebibytes() for worker in workers),
         database_cpu_us=database_cpu_us,
         checks=meter.checks(answers.counts()),
-    )
-
-
-def _attack(targets: Iterable[str], folder: Path, given: Load) -> Answers:
-    seconds = given.warm_up_seconds + given.seconds
-    if given.rate is None:
-        found = closed_loop.attack(targets, folder, connections=given.connections, seconds=seconds)
-        return Answers(found, None)
-    return load.attack(
-        targets, folder, connections=given.connections, seconds=seconds, rate=given.rate
     )
 
 
@@ -147,6 +144,6 @@ class _Meter:
         return sum(worker.cpu_seconds() for worker in self._workers), self._databases.cpu_seconds()
 
 
-def _target_count(given: Load) -> int:
+def _request_count(given: Load) -> int:
     seconds = given.warm_up_seconds + given.seconds
-    return math.ceil(seconds * (given.rate or _TARGETS_PER_SECOND))
+    return math.ceil(seconds * (given.rate or _REQUESTS_PER_SECOND))

@@ -58,6 +58,8 @@ class Options:
     # At half of the saturation, where one stall is to decide nothing.
     half_rate_seconds: float = 16
     connections: int = 16
+    # At a fixed rate: so many that a stall keeps no request from being sent when it is due.
+    paced_connections: int = 64
     size: Size = _SIZE
     sizes: Sequence[Size] = _SIZES
     size_rounds: int = 3
@@ -70,12 +72,14 @@ class Options:
         """How many runs there are."""
         counts = {
             Part.SATURATION: self.rounds * len(SATURATED),
-            # Half of what the same client reaches.
-            Part.RATES: self.rounds * (len(COMMON_RATE) + 2 * len(HALF_RATE)),
+            Part.RATES: self.rounds * (len(COMMON_RATE) + len(HALF_RATE)),
             Part.CROWD: len(CROWDED),
             Part.TOKENS: self.rounds * len(Callers),
             Part.SIZES: len(self.sizes) * self.size_rounds * len(SIZED),
         }
+        if Part.SATURATION not in self.parts:
+            # Half of it is asked for.
+            counts[Part.RATES] += self.rounds * len(HALF_RATE)
         return sum(counts[part] for part in self.parts)
 
 

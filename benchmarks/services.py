@@ -23,7 +23,6 @@ from carthub_dev.errors import NotReady
 from carthub_dev.ledger import Ledger
 from carthub_dev.processes import Process, wait_until
 
-_ADDRESS = "127.0.0.1"
 _READY_SECONDS = 30.0
 _PATIENCE_SECONDS = 5.0
 _MEBIBYTE = 1 << 20
@@ -53,7 +52,7 @@ class Worker:
     @property
     def base(self) -> str:
         """The URL before the path."""
-        return f"http://{_ADDRESS}:{self.port}"
+        return f"http://{workload.ADDRESS}:{self.port}"
 
     def cpu_seconds(self) -> float:
         """Return the CPU time it has used."""
@@ -92,7 +91,7 @@ def product(url: str, issuer: Issuer) -> Program:
         environment={
             "DATABASE_URL": url,
             "ENVIRONMENT": "production",
-            "HOST": _ADDRESS,
+            "HOST": workload.ADDRESS,
             "METRICS_PORT": "0",
             "DRAIN_SECONDS": "0",
             **issuer.environment,
@@ -107,7 +106,7 @@ def reference(url: str) -> Program:
         role="reference",
         command=lambda port: [
             *(sys.executable, "-m", "uvicorn", "benchmarks.reference.main:app"),
-            *("--host", _ADDRESS, "--port", str(port)),
+            *("--host", workload.ADDRESS, "--port", str(port)),
             *("--no-access-log", "--log-level", "warning"),
         ],
         environment={"DATABASE_URL": url},
@@ -144,5 +143,5 @@ def _started(ledger: Ledger, program: Program, log: Path) -> Worker:
     def wait(process: Process) -> None:
         process.wait_until_ready(tried[-1].answers, _READY_SECONDS)
 
-    ports.start_on_free_port(_ADDRESS, on, wait)
+    ports.start_on_free_port(workload.ADDRESS, on, wait)
     return tried[-1]

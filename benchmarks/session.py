@@ -6,18 +6,14 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 
-from benchmarks import closed_loop, plan
+from benchmarks import client, plan
 from benchmarks.figures import Figures, Round, Sized, Spread, figures, ratio
-from benchmarks.load import AS_FAST_AS_IT_GOES
 from benchmarks.measure import Load, Run, run
 from benchmarks.plan import Options, Part
 from benchmarks.progress import Progress
 from benchmarks.results import Conditions, Results
 from benchmarks.rig import PGBENCH, PRODUCT, Callers, Rig, Variant
 from benchmarks.workload import Size
-from carthub_dev import toolchain
-
-_VEGETA = "github.com/tsenart/vegeta/v12"
 
 
 class Session:
@@ -44,7 +40,7 @@ class Session:
                 if saturated
             },
             common_rate=_by_variant(self._rounds(plan.COMMON_RATE, common) if has_rates else []),
-            half_rate=_by_variant(self._at_half() if has_rates else []),
+            half_rate=_by_variant(self._at_half(saturated) if has_rates else []),
             crowded=[
                 figures([self._run(variant, size=plan.CROWD)])
                 for variant in plan.CROWDED
@@ -57,11 +53,10 @@ class Session:
     def _has(self, part: Part) -> bool:
         return part in self._options.parts
 
-    def _at_half(self) -> list[Round]:
-        # As fast as the client of fixed rates can: it takes more of the processors than the other.
-        saturated = self._rounds(plan.HALF_RATE, dict.fromkeys(plan.HALF_RATE, AS_FAST_AS_IT_GOES))
+    def _at_half(self, saturated: list[Round]) -> list[Round]:
+        known = saturated or self._rounds(plan.HALF_RATE)
         medians = {
-            variant: Spread.of(each[variant.label].per_second for each in saturated).median
+            variant: Spread.of(each[variant.label].per_second for each in known).median
             for variant in plan.HALF_RATE
         }
         rates = {variant: max(1, round(median / 2)) for variant, median in medians.items()}
@@ -123,7 +118,7 @@ class Session:
         given = Load(
             size=size or options.size,
             seed=next(self._seeds),
-            connections=options.connections,
+            connections=options.paced_connections if rate else options.connections,
             seconds=seconds or options.seconds,
             warm_up_seconds=options.warm_up_seconds,
             rate=rate,
@@ -134,11 +129,10 @@ class Session:
         return found
 
     def _conditions(self) -> Conditions:
-        version = toolchain.tool_set("vegeta").version_of(_VEGETA)
         return Conditions(
             cores=os.cpu_count() or 0,
             python=platform.python_version(),
-            client=f"{closed_loop.client()}, vegeta {version}",
+            client=client.version(),
             postgresql=self._rig.databases.settings(),
             options=dataclasses.asdict(self._options),
         )

@@ -5,13 +5,13 @@ Product 1 is the one whose quantity is set; adds go to the others, one piece eac
 of the other products tell how many adds there were, whatever was set in between.
 """
 
-import base64
 import enum
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+ADDRESS = "127.0.0.1"
 CARTS = "/api/v1/cart"
 ITEMS = f"{CARTS}/items"
 CHECKOUT = f"{CARTS}/checkout"
@@ -79,36 +79,36 @@ def calls(size: Size, seed: int) -> Iterator[Call]:
         yield _call(kind, str(chosen.randint(1, size.carts)), size, chosen)
 
 
-def targets(
+@dataclass(frozen=True)
+class Request:
+    """A call as it is sent to the worker at a port."""
+
+    kind: Kind
+    port: int
+    raw: bytes
+
+
+def requests(
     found: Iterator[Call],
     count: int,
     *,
-    bases: Sequence[str],
+    ports: Sequence[int],
     headers: Callable[[str], Mapping[str, str]],
-) -> Iterator[str]:
-    """Yield requests as vegeta reads them, to each of the base URLs in turn.
+) -> Iterator[Request]:
+    """Yield requests over HTTP/1.1, to each of the ports in turn.
 
     `headers` returns what a customer's requests carry.
     """
     for number in range(count):
-        call = next(found)
-        header = {name: [value] for name, value in headers(call.customer).items()}
-        target: dict[str, object] = {
-            "method": call.method,
-            "url": bases[number % len(bases)] + call.path,
-            "header": header,
-        }
+        call, port = next(found), ports[number % len(ports)]
+        carried = {"Host": f"{ADDRESS}:{port}", **headers(call.customer)}
+        body = b""
         if call.body is not None:
-            header["Content-Type"] = ["application/json"]
-            target["body"] = base64.b64encode(json.dumps(call.body).encode()).decode()
-        yield json.dumps(target)
-
-
-def kind_of(method: str, path: str) -> Kind:
-    """Return what a request of this workload asked for."""
-    if method == "POST":
-        return Kind.CHECKOUT if path == CHECKOUT else Kind.ADD
-    return Kind.READ if method == "GET" else Kind.SET
+            body = json.dumps(call.body).encode()
+            carried |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        lines = [f"{name}: {value}" for name, value in carried.items()]
+        head = "\r\n".join([f"{call.method} {call.path} HTTP/1.1", *lines, "", ""])
+        yield Request(call.kind, port, head.encode() + body)
 
 
 def _call(kind: Kind, customer: str, size: Size, chosen: random.Random) -> Call:

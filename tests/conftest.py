@@ -15,7 +15,6 @@ from tests.support.fixtures import (
     database_server,
     gitops_judges,
     ledger,
-    load_generator,
     played_nodes_tools,
     start_times,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "database_server",
     "gitops_judges",
     "ledger",
-    "load_generator",
     "played_nodes_tools",
 ]
 
@@ -41,7 +39,6 @@ _TOOLS = {
     "control_plane": _CONTROL_PLANE,
     "control_plane_tools": _CONTROL_PLANE,
     "gitops_judges": (("kstatus", "kstatus"), ("argocd", "argocd")),
-    "load_generator": (("vegeta", "vegeta"),),
     "played_nodes_tools": (*_CONTROL_PLANE, ("kubernetes", "kube-scheduler"), ("kwok", "kwok")),
 }
 _ROOT = Path(__file__).parent

@@ -55,8 +55,6 @@ _PACKAGES: dict[str, tuple[dict[str, str], ...]] = {
             "host-local": f"{_CNI}/ipam/host-local",
         },
     ),
-    # Sends the load of `make bench`; nothing of the platform needs it.
-    "vegeta": ({"vegeta": "github.com/tsenart/vegeta/v12"},),
     # Nodes and pods that are played, hundreds of them, for the operator's part of `make bench`.
     "kwok": ({"kwok": "sigs.k8s.io/kwok/cmd/kwok"},),
     # How GitOps tools judge a CartService: Flux by a library, Argo CD with all it has.

@@ -35,7 +35,7 @@ def _results(*, against_reference: float = 16, p99_of_p50: float = 2) -> Results
     ratios = {f"{one.label} / {base.label}": _ONE for one, base in plan.pairs()}
     multiple = Spread(against_reference, against_reference, against_reference)
     return Results(
-        conditions=Conditions(2, "3.11", "vegeta", {"fsync": "on"}, _OPTIONS),
+        conditions=Conditions(2, "3.11", "wrk", {"fsync": "on"}, _OPTIONS),
         saturated=[_figures(one.label) for one in plan.SATURATED],
         ratios={**ratios, f"{PRODUCT.label} / {REFERENCE.label}": multiple},
         common_rate=[_figures(one.label) for one in plan.COMMON_RATE],

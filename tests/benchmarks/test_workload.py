@@ -1,4 +1,3 @@
-import base64
 import itertools
 import json
 from collections import Counter
@@ -44,37 +43,32 @@ def test_customers_are_those_that_the_database_has() -> None:
     assert read == {str(number) for number in range(1, _SIZE.carts + 1)}
 
 
-def test_targets_go_to_each_worker_in_turn_with_the_headers_of_its_customer() -> None:
-    bases = ["http://127.0.0.1:1", "http://127.0.0.1:2"]
-
-    lines = workload.targets(
-        workload.calls(_SIZE, 1),
-        200,
-        bases=bases,
-        headers=lambda customer: {"Authorization": customer},
-    )
-    found = [json.loads(line) for line in lines]
-
-    assert [one["url"].startswith(bases[number % 2]) for number, one in enumerate(found)] == [
-        True
-    ] * 200
-    assert {one["header"]["Authorization"][0] for one in found} <= set(map(str, range(1, 51)))
-
-
-def test_a_target_has_its_body_and_type_only_when_there_is_one() -> None:
-    lines = workload.targets(
-        workload.calls(_SIZE, 1), 200, bases=["http://a"], headers=lambda _: {}
+def test_requests_go_to_each_worker_in_turn_with_the_headers_of_its_customer() -> None:
+    found = list(
+        workload.requests(
+            workload.calls(_SIZE, 1),
+            200,
+            ports=[1, 2],
+            headers=lambda customer: {"Authorization": customer},
+        )
     )
 
-    for found in map(json.loads, lines):
-        if found["method"] == "GET":
-            assert "body" not in found
-            assert found["header"] == {}
+    assert [one.port for one in found] == [1, 2] * 100
+    for call, one in zip(_some(200), found, strict=True):
+        line, *headers = one.raw.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        assert one.kind is call.kind
+        assert line == f"{call.method} {call.path} HTTP/1.1"
+        assert headers[:2] == [f"Host: 127.0.0.1:{one.port}", f"Authorization: {call.customer}"]
+
+
+def test_a_request_has_its_body_and_type_only_when_there_is_one() -> None:
+    found = workload.requests(workload.calls(_SIZE, 1), 200, ports=[1], headers=lambda _: {})
+
+    for call, one in zip(_some(200), found, strict=True):
+        head, _, body = one.raw.partition(b"\r\n\r\n")
+        if call.body is None:
+            assert (body, b"Content" in head) == (b"", False)
         else:
-            assert json.loads(base64.b64decode(found["body"]))
-            assert found["header"] == {"Content-Type": ["application/json"]}
-
-
-def test_the_kind_of_a_request_is_known_from_its_method_and_path() -> None:
-    for call in _some(500):
-        assert workload.kind_of(call.method, call.path) is call.kind
+            assert json.loads(body) == call.body
+            assert f"Content-Length: {len(body)}".encode() in head
+            assert b"Content-Type: application/json" in head

@@ -27,7 +27,6 @@ __all__ = [
     "database_server",
     "gitops_judges",
     "ledger",
-    "load_generator",
     "played_nodes_tools",
 ]
 
@@ -63,11 +62,6 @@ def container_runtime_tools() -> None:
 @pytest.fixture(scope="session")
 def chart_tools() -> None:
     """For tests that render or install the chart: helm and kubeconform are built before any."""
-
-
-@pytest.fixture(scope="session")
-def load_generator() -> None:
-    """For tests that send the load of the benchmark: it is built before any test."""
 
 
 @pytest.fixture(scope="session")

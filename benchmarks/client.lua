@@ -10,6 +10,8 @@ local MONOTONIC = 1
 local NO_ANSWER = 0
 
 local folder = os.getenv("FOLDER")
+-- At a fixed rate: between two requests of a connection. Otherwise nil.
+local interval_ns = tonumber(os.getenv("INTERVAL_NS"))
 local time = ffi.new("carthub_time")
 
 local function now_ns()
@@ -50,6 +52,7 @@ end
 
 local requests, a_read = {}, nil
 local calls, end_ns = 0, nil
+local due_ns, is_late = nil, false
 answers = {}
 position = 0
 
@@ -74,13 +77,24 @@ local function note(status)
   sent_ns = nil
 end
 
+if interval_ns then
+  -- Milliseconds until the next request may be sent.
+  function delay()
+    local begin_ns, share = tonumber(os.getenv("BEGIN_NS")), number / tonumber(os.getenv("CONNECTIONS"))
+    due_ns = due_ns and due_ns + interval_ns or begin_ns + share * interval_ns
+    local early_ns = due_ns - now_ns()
+    is_late = early_ns < 0
+    return is_late and 0 or math.ceil(early_ns / 1e6)
+  end
+end
+
 function request()
   calls = calls + 1
   -- wrk asks the first thread for a request before it starts, and does not send it.
   if sent_ns and not (number == 0 and calls == 2) then
     note(NO_ANSWER)
   end
-  sent_ns = now_ns()
+  sent_ns = is_late and due_ns or now_ns()
   end_ns = end_ns or sent_ns + tonumber(os.getenv("SECONDS")) * 1e9
   if sent_ns < end_ns then
     position = position % #requests + 1
