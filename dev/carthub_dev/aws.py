@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
@@ -29,6 +29,10 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
 }
 
+_KEYS = {
+    "aws_access_key_id": ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+    "aws_secret_access_key": ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+}
 _READY_SECONDS = 60.0
 
 
@@ -69,6 +73,23 @@ class AwsServer(Part):
     def secrets_manager(self) -> "SecretsManagerClient":
         """Return a Secrets Manager client for this server."""
         return secrets_manager(self.endpoint_url)
+
+    def as_role(self, role_arn: str) -> "SecretsManagerClient":
+        """Return a Secrets Manager client in a role, and so in the account that it names."""
+        tokens = boto3.client("sts", **_options(self.endpoint_url, _KEYS))
+        keys = tokens.assume_role(RoleArn=role_arn, RoleSessionName="tests")["Credentials"]
+        client: SecretsManagerClient = boto3.client(
+            "secretsmanager",
+            **_options(
+                self.endpoint_url,
+                {
+                    "aws_access_key_id": keys["AccessKeyId"],
+                    "aws_secret_access_key": keys["SecretAccessKey"],
+                    "aws_session_token": keys["SessionToken"],
+                },
+            ),
+        )
+        return client
 
     def put_secret(self, secret_id: str, value: Mapping[str, object] | str) -> str:
         """Create a secret and return its ARN; text is stored as it is, for broken secrets."""
@@ -143,15 +164,17 @@ class AwsServer(Part):
 
 def secrets_manager(endpoint_url: str) -> "SecretsManagerClient":
     """Return a Secrets Manager client for a server of ours, whatever the environment names."""
-    client: SecretsManagerClient = boto3.client(
-        "secretsmanager",
-        endpoint_url=endpoint_url,
-        region_name=REGION,
-        aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-        config=Config(proxies={}, retries={"total_max_attempts": 1}),
-    )
+    client: SecretsManagerClient = boto3.client("secretsmanager", **_options(endpoint_url, _KEYS))
     return client
+
+
+def _options(endpoint_url: str, keys: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "endpoint_url": endpoint_url,
+        "region_name": REGION,
+        "config": Config(proxies={}, retries={"total_max_attempts": 1}),
+        **keys,
+    }
 
 
 def _text(value: Mapping[str, object] | str) -> str:

@@ -32,6 +32,7 @@ USER = f"system:serviceaccount:{NAMESPACE}:carthub-operator"
 BINDING = "carthub-operator-cartservices"
 # Namespaces test-* may have the secrets below test/, and nobody another.
 ALLOW_LIST = {"test-*": ["test/*"]}
+ROLE_ALLOW_LIST = {"test-*": ["arn:aws:iam::210987654321:role/test-*"]}
 # What the identity needs; pods of the operator itself are for the node tier.
 _IDENTITY = frozenset(
     {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} | {"Role", "RoleBinding"}
@@ -116,6 +117,7 @@ class OperatorProcess:
                 "CARTHUB_HTTP_HOST": "127.0.0.1",
                 "CARTHUB_HTTP_PORT": str(self.port),
                 "CARTHUB_SECRET_ALLOW_LIST": json.dumps(ALLOW_LIST),
+                "CARTHUB_ROLE_ALLOW_LIST": json.dumps(ROLE_ALLOW_LIST),
                 **(aws.environment if aws else {}),
                 **(settings or {}),
             },

@@ -100,15 +100,14 @@ class _Making:
             shutil.copyfile(lock, self.folder / f"carthub-{self._version}-{name}.lock")
 
     def chart(self) -> None:
-        """Package the chart, of a checkout that has one."""
-        if (self._request.root / chart_package.CHART).is_dir():
-            chart_package.build(
-                self.folder,
-                version=self._version,
-                epoch=self._revision.epoch,
-                home=self._scratch / "helm",
-                root=self._request.root,
-            )
+        """Package the chart."""
+        chart_package.build(
+            self.folder,
+            version=self._version,
+            epoch=self._revision.epoch,
+            home=self._scratch / "helm",
+            root=self._request.root,
+        )
 
     def images(self, ledger: Ledger, say: Callable[[str], None]) -> None:
         """Build both images, each with the list of what is in it."""

@@ -63,10 +63,11 @@ class Cache(Protocol):
 
 @dataclass(frozen=True)
 class SecretReference:
-    """Which secret at AWS."""
+    """Which secret at AWS, and the role it is read in; None: the operator's own."""
 
     region: str
     secret_id: str
+    role_arn: str | None = None
 
 
 @dataclass(frozen=True)

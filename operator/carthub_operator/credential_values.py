@@ -75,7 +75,9 @@ def origin(resource: CartService) -> str:
     database = resource.spec.database
     refresh = {"refresh_interval"}
     source = database.credentials.model_dump_json(
-        exclude={"check_login": True, "secrets_manager": refresh, "existing_secret": refresh}
+        exclude={"check_login": True, "secrets_manager": refresh, "existing_secret": refresh},
+        # A field that is new and unused says nothing.
+        exclude_none=True,
     )
     text = repr((source, database.host, database.port, database.name))
     return hashlib.sha256(text.encode()).hexdigest()[:10]

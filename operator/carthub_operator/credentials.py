@@ -60,14 +60,16 @@ class CredentialSources:
         schedule: SecretSchedule,
         *,
         logins: Logins | None,
-        allow_list: AllowList,
+        allowed_secrets: AllowList,
+        allowed_roles: AllowList,
         default_region: str | None,
         clock: Clock,
     ) -> None:
         self._cluster = cluster
         self._schedule = schedule
         self._logins = logins
-        self._allow_list = allow_list
+        self._allowed_secrets = allowed_secrets
+        self._allowed_roles = allowed_roles
         self._default_region = default_region
         self._clock = clock
         self._memories = Memories(_Memory)
@@ -154,12 +156,12 @@ class CredentialSources:
         live: Mapping[str, Any] | None,
         last_good: DatabaseCredentials | None,
     ) -> Known:
-        if not self._allow_list.permits(resource.namespace, source.secret_id):
+        if refusal := self._refusal(resource.namespace, source):
             self._schedule.forget(resource.key)
             raise SecretError(
                 Reason.SECRET_NOT_ALLOWED,
-                f"the operator's allow-list (CARTHUB_SECRET_ALLOW_LIST) does not give secret"
-                f" {source.secret_id} to namespace {resource.namespace}: ask who runs the operator",
+                f"the operator's allow-list {refusal} to namespace {resource.namespace}: ask who"
+                " runs the operator",
             )
         region = source.region or source.region_of_arn or self._default_region
         if region is None:
@@ -174,7 +176,7 @@ class CredentialSources:
         trusted = last_good if is_of_spec else None
         reading = self._schedule.reading(
             resource.key,
-            SecretReference(region, source.secret_id),
+            SecretReference(region, source.secret_id, source.role_arn),
             interval_seconds=seconds(source.refresh_interval),
             known_version=trusted.version_id if trusted else None,
             demand=_demand(resource, live),
@@ -199,6 +201,14 @@ class CredentialSources:
         if trusted is not None:
             return Known(trusted, _synced(f"Version {trusted.version_id}{silence}"))
         raise SecretError(Reason.PENDING, "Waiting for AWS Secrets Manager to answer")
+
+    def _refusal(self, namespace: str, source: SecretsManager) -> str | None:
+        if not self._allowed_secrets.permits(namespace, source.secret_id):
+            return f"(CARTHUB_SECRET_ALLOW_LIST) does not give secret {source.secret_id}"
+        role = source.role_arn
+        if role is not None and not self._allowed_roles.permits(namespace, role):
+            return f"(CARTHUB_ROLE_ALLOW_LIST) does not give role {role}"
+        return None
 
     def _from_secret(
         self,

@@ -103,7 +103,8 @@ class Operator:
             self._cluster,
             self._schedule,
             logins=_logins() if self._settings.check_logins else None,
-            allow_list=AllowList(self._settings.secret_allow_list),
+            allowed_secrets=AllowList(self._settings.secret_allow_list),
+            allowed_roles=AllowList(self._settings.role_allow_list),
             default_region=default_region(),
             clock=self._clock,
         )
@@ -146,7 +147,7 @@ class Operator:
         self._metrics.observe_streams(self._streams.silent_seconds)
         self._metrics.observe_secrets(
             lambda: {
-                (one.region, one.secret_id): seconds
+                (one.region, one.secret_id, one.role_arn or ""): seconds
                 for one, seconds in self._schedule.unread_seconds().items()
             }
         )
@@ -259,6 +260,7 @@ def _log_failure(reference: SecretReference, error: SecretError) -> None:
         "secret-source-failed",
         secret_id=reference.secret_id,
         region=reference.region,
+        role_arn=reference.role_arn,
         reason=error.reason,
         error=str(error),
     )

@@ -27,6 +27,12 @@ class Settings(BaseSettings):
         description="Which namespaces may have which AWS secrets: a JSON object from a glob of"
         " namespaces to a list of globs of secretIds. Required while all namespaces are watched.",
     )
+    role_allow_list: dict[str, list[str]] = Field(
+        default={},
+        description="Which namespaces may have their secrets read in which AWS roles: a JSON"
+        " object from a glob of namespaces to a list of globs of role ARNs; empty: in none but"
+        " the operator's own.",
+    )
     lease_namespace: str = Field(
         default="",
         description="The namespace of the Lease that says which of several operators writes;"

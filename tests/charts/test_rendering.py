@@ -71,6 +71,7 @@ _OTHER: dict[str, Any] = {
 _SETTINGS = {
     "watchNamespaces": ("namespaces", ("shop",)),
     "secretAllowList": ("secret_allow_list", {"shop-*": ["prod/*"]}),
+    "roleAllowList": ("role_allow_list", {"shop-*": ["arn:aws:iam::123456789012:role/cart-*"]}),
     "leaseName": ("lease_name", "another"),
     "checkLogins": ("check_logins", False),
     "port": ("http_port", 9999),

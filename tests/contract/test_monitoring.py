@@ -55,7 +55,7 @@ def shown() -> dict[str, set[str]]:
     operator.observe_queue(length=lambda: 0, oldest=lambda: 0)
     operator.observe_leadership(lambda: True)
     operator.observe_streams(lambda: {"/apis": 0})
-    operator.observe_secrets(lambda: {("eu-west-1", "s"): 0})
+    operator.observe_secrets(lambda: {("eu-west-1", "s", ""): 0})
     ready = {"type": "Ready", "status": "True", "reason": "Ready"}
     operator.observe_conditions(lambda: [(Key("shop", "backend"), ready)])
     operator.on_api_call("GET", "Service", 200, 0)

@@ -45,6 +45,29 @@ def test_a_secret_outside_the_allow_list_is_refused(cart: LiveCart, aws_server: 
     assert cart.get("Secret", "backend-db") is None
 
 
+def test_a_secret_of_another_account_is_read_in_the_role_that_is_allowed(
+    cart: LiveCart, aws_server: AwsServer
+) -> None:
+    role, secret_id = "arn:aws:iam::210987654321:role/test-reader", f"test/{cart.namespace}"
+    value = json.dumps({"username": "carthub_blue", "password": PASSWORD})
+    aws_server.as_role(role).create_secret(Name=secret_id, SecretString=value)
+
+    cart.apply(database=aws_database(secret_id, role_arn=role))
+
+    cart.wait_ready()
+    assert cart.secret()["DB_PASSWORD"] == PASSWORD
+
+
+def test_a_role_outside_the_allow_list_is_refused(cart: LiveCart) -> None:
+    other = "arn:aws:iam::210987654321:role/admin"
+
+    cart.apply(database=aws_database(f"test/{cart.namespace}", role_arn=other))
+
+    told = cart.wait_for("SecretSynced", "False", "SecretNotAllowed")
+    assert f"(CARTHUB_ROLE_ALLOW_LIST) does not give role {other} to" in told["message"]
+    assert cart.get("Secret", "backend-db") is None
+
+
 def test_a_malformed_secret_never_replaces_a_good_one(
     ready: LiveCart, secret_id: str, aws_server: AwsServer
 ) -> None:

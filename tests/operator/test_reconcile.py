@@ -53,7 +53,8 @@ class World:
             self.cluster,
             self.schedule,
             logins=self.logins,
-            allow_list=AllowList(None),
+            allowed_secrets=AllowList(None),
+            allowed_roles=AllowList({}),
             default_region=None,
             clock=self.clock,
         )

@@ -26,6 +26,15 @@ GOOD: dict[str, dict[str, Any]] = {
     "the least": {},
     "an image by digest": {"image": "r.example.com:5000/a/b@sha256:" + "0123456789abcdef" * 4},
     "an image by tag and digest": {"image": "[fd00::1]:5000/a/b:v1@sha256:" + "0" * 64},
+    "nothing for something": {
+        "replicas": None,
+        "autoscaling": {"minReplicas": None, "targetMemoryUtilizationPercentage": None},
+        "env": None,
+        "network": None,
+        "podLabels": {"a": None},
+        "podAnnotations": None,
+        "suspend": None,
+    },
     "autoscaling off": {"autoscaling": {"enabled": False}, "replicas": 0},
     "an empty part": {
         "auth": {},
@@ -73,6 +82,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "a secret of the operator's region": _sources(secretsManager={"secretId": "prod/db"}),
     "a secret of a region": _sources(
         secretsManager={"secretId": "prod/db", "region": "us-gov-west-1"}
+    ),
+    "a secret of another account": _sources(
+        secretsManager={"secretId": "prod/db", "roleArn": "arn:aws:iam::210987654321:role/a/b.c"}
     ),
     "an ingress": {
         "ingress": {
@@ -267,6 +279,15 @@ BAD: dict[str, Bad] = {
             }
         ),
         "region is not the one that the ARN names",
+    ),
+    "a role that is none": _by_schema(
+        "roleArn", **_sources(secretsManager={"secretId": "prod/db", "roleArn": "reader"})
+    ),
+    "a role of a user": _by_schema(
+        "roleArn",
+        **_sources(
+            secretsManager={"secretId": "prod/db", "roleArn": "arn:aws:iam::210987654321:user/a"}
+        ),
     ),
     "an issuer without an audience": Bad(
         {"auth": {"issuer": "https://id.example.com"}}, "give issuer and audience both, or neither"

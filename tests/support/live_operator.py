@@ -16,10 +16,12 @@ OTHER_IMAGE = "registry.example.com/carthub-service:1.5.0"
 
 
 def aws_database(
-    secret_id: str, *, interval: str = INTERVAL, **changed: object
+    secret_id: str, *, interval: str = INTERVAL, role_arn: str | None = None, **changed: object
 ) -> dict[str, object]:
     """Return a spec.database with its credentials at AWS."""
     source = {"secretId": secret_id, "region": REGION, "refreshInterval": interval}
+    if role_arn is not None:
+        source["roleArn"] = role_arn
     return database(credentials={"secretsManager": source}, **changed)
 
 

@@ -11,6 +11,8 @@
 - name: CARTHUB_SECRET_ALLOW_LIST
   value: {{ toJson .Values.secretAllowList | quote }}
 {{ end -}}
+- name: CARTHUB_ROLE_ALLOW_LIST
+  value: {{ toJson .Values.roleAllowList | quote }}
 - name: CARTHUB_LEASE_NAMESPACE
   valueFrom:
     fieldRef:

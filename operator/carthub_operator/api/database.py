@@ -69,6 +69,14 @@ class SecretsManager(Model):
         description="The AWS region that holds it, such as eu-west-1. Left out: the one that an"
         " ARN names, else the operator's own.",
     )
+    role_arn: str | None = Field(
+        None,
+        pattern="^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[-A-Za-z0-9+=,.@_/]+$",
+        max_length=2048,
+        description="A role to read it in, such as one of another account that holds the secret."
+        " Left out: the operator's own. Whoever runs the operator lists which namespaces may use"
+        " which roles.",
+    )
     refresh_interval: Duration = Field(
         "60s",
         description="How often to look for a new version, at least 10s. A new value of the"

@@ -48,6 +48,15 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+def without_nulls(given: object) -> object:
+    """Return what the API server makes of it: no field is nullable, so a null is left out."""
+    if isinstance(given, Mapping):
+        return {name: without_nulls(value) for name, value in given.items() if value is not None}
+    if isinstance(given, list):
+        return [without_nulls(value) for value in given]
+    return given
+
+
 def unknown(model: type[Model], given: object) -> Iterator[str]:
     """Yield the paths of fields that the model does not have, such as `database.hots`."""
     if not isinstance(given, Mapping):

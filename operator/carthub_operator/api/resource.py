@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from carthub_operator.api import names
-from carthub_operator.api.model import Rule, unknown
+from carthub_operator.api.model import Rule, unknown, without_nulls
 from carthub_operator.api.spec import CartServiceSpec
 from carthub_operator.errors import InvalidSpec
 
@@ -104,7 +104,7 @@ def parse(raw: Mapping[str, Any]) -> CartService:
     before a rule was added.
     """
     try:
-        spec = CartServiceSpec.model_validate(raw.get("spec") or {})
+        spec = _spec(raw)
     except ValidationError as error:
         raise InvalidSpec(_sentences(error)[0]) from None
     resource = _resource(raw, spec)
@@ -123,10 +123,14 @@ def problems(raw: Mapping[str, Any]) -> list[str]:
         found.append(f"metadata.name is {metadata['name']!r}, must be a string: put it in quotes")
         return found
     try:
-        spec = CartServiceSpec.model_validate(raw.get("spec") or {})
+        spec = _spec(raw)
     except ValidationError as error:
         return found + _sentences(error)
     return found + _broken_rules(_resource(raw, spec))
+
+
+def _spec(raw: Mapping[str, Any]) -> CartServiceSpec:
+    return CartServiceSpec.model_validate(without_nulls(raw.get("spec") or {}))
 
 
 def _resource(raw: Mapping[str, Any], spec: CartServiceSpec) -> CartService:

@@ -34,9 +34,9 @@ BY_REASON: Final[Mapping[Reason, str]] = {
     " password), or name its keys in `keys`; then `carthub sync {name} -n {namespace}`.",
     Reason.SECRET_REFUSED: "Put the user name and password that the database takes into"
     " {secret}, or set that password in the database; then `carthub sync {name} -n {namespace}`.",
-    Reason.SECRET_NOT_ALLOWED: "Ask whoever runs the operator to add {secret} for namespace"
-    " {namespace} to CARTHUB_SECRET_ALLOW_LIST.",
-    Reason.SECRET_ACCESS_DENIED: "Allow the operator's role in AWS"
+    Reason.SECRET_NOT_ALLOWED: "Ask whoever runs the operator to extend that list for"
+    " {namespace}: CARTHUB_SECRET_ALLOW_LIST has {secret}, CARTHUB_ROLE_ALLOW_LIST a roleArn.",
+    Reason.SECRET_ACCESS_DENIED: "Allow the operator's role in AWS, or the one of roleArn,"
     " secretsmanager:DescribeSecret and secretsmanager:GetSecretValue on {secret}.",
     Reason.SECRET_SOURCE_UNAVAILABLE: "Nothing, if AWS comes back: the last good value serves"
     " meanwhile. Is the operator's way to Secrets Manager open?",

@@ -4,10 +4,12 @@ No message carries what AWS answered beyond its error code, and nothing here kee
 """
 
 import json
+import math
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -21,6 +23,7 @@ from botocore.exceptions import (
 )
 
 from carthub_operator.api.conditions import Reason
+from carthub_operator.contracts import SecretReference
 from carthub_operator.errors import SecretError
 
 if TYPE_CHECKING:
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
 
 CURRENT = "AWSCURRENT"
 _MOST_CLIENTS = 16
+# What AWS shows of us in the logs of who assumed a role.
+_SESSION_NAME = "carthub-operator"
+_ASSUME = "AssumeRole"
+# Before an assumed role expires: a request that is signed now must still be taken.
+_RENEW_SECONDS = 300.0
 _DENIED = frozenset(
     {
         "AccessDenied",
@@ -44,6 +52,12 @@ _NO_IDENTITY = (CredentialRetrievalError, NoCredentialsError, PartialCredentials
 OnCall = Callable[[str, str, float], None]
 
 
+@dataclass(frozen=True)
+class _Client:
+    api: "SecretsManagerClient"
+    expires_at: float
+
+
 def default_region() -> str | None:
     """Return the operator's own region, None where nothing names one."""
     # The first is what IRSA and Pod Identity set; boto3 knows the second alone.
@@ -55,6 +69,7 @@ class AwsSecretsManager:
     """The secrets of every region; safe to use from several threads.
 
     Credentials and endpoint come from the default chain: IRSA, Pod Identity, AWS_ENDPOINT_URL.
+    A secret that names a role is read in that role, which lasts an hour (AWS STS, AssumeRole).
     """
 
     def __init__(
@@ -76,14 +91,14 @@ class AwsSecretsManager:
         self._lock = threading.Lock()
         # A session of our own: the default one is not safe to share between threads.
         self._session = boto3.session.Session()
-        # Of the region that was used last, the last.
-        self._clients: dict[str, SecretsManagerClient] = {}
+        # By region and role; what was used last is last.
+        self._clients: dict[tuple[str, str | None], _Client] = {}
 
-    def current_version(self, secret_id: str, region: str) -> str:
+    def current_version(self, secret: SecretReference) -> str:
         """Return the id of the version that is current; its value is not fetched."""
-        api = self._client(region)
+        api = self._client(secret)
         answer = self._call(
-            "DescribeSecret", region, lambda: api.describe_secret(SecretId=secret_id)
+            "DescribeSecret", secret, lambda: api.describe_secret(SecretId=secret.secret_id)
         )
         if "ARN" not in answer:
             raise _garbage("DescribeSecret")
@@ -92,36 +107,67 @@ class AwsSecretsManager:
                 return str(version)
         raise SecretError(Reason.SECRET_MALFORMED, f"it has no version labelled {CURRENT}")
 
-    def current_value(self, secret_id: str, region: str) -> tuple[str, Mapping[str, object]]:
+    def current_value(self, secret: SecretReference) -> tuple[str, Mapping[str, object]]:
         """Return version id and fields of the current version."""
-        api = self._client(region)
+        api = self._client(secret)
         answer = self._call(
             "GetSecretValue",
-            region,
-            lambda: api.get_secret_value(SecretId=secret_id, VersionStage=CURRENT),
+            secret,
+            lambda: api.get_secret_value(SecretId=secret.secret_id, VersionStage=CURRENT),
         )
         if "VersionId" not in answer:
             raise _garbage("GetSecretValue")
         return answer["VersionId"], _fields(answer.get("SecretString"))
 
-    def _client(self, region: str) -> "SecretsManagerClient":
+    def _client(self, secret: SecretReference) -> "SecretsManagerClient":
+        place = (secret.region, secret.role_arn)
         with self._lock:
-            client = self._clients.pop(region, None) or self._session.client(
-                "secretsmanager", region_name=region, config=self._config
+            known = self._clients.pop(place, None)
+            if known is not None and known.expires_at > time.time() + _RENEW_SECONDS:
+                self._clients[place] = known
+                return known.api
+        # Not under the lock: a role whose account does not answer holds up nobody else.
+        keys, expires_at = self._assume(secret)
+        with self._lock:
+            api: SecretsManagerClient = self._session.client(
+                "secretsmanager", region_name=secret.region, config=self._config, **keys
             )
-            self._clients[region] = client
+            self._clients[place] = _Client(api, expires_at)
             if len(self._clients) > _MOST_CLIENTS:
                 # Who may write a CartService may name any region; each client takes megabytes.
                 del self._clients[next(iter(self._clients))]
-            return client
+            return api
 
-    def _call(self, operation: str, region: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
+    def _assume(self, secret: SecretReference) -> tuple[dict[str, Any], float]:
+        """Return the keys of the role that a secret is read in, and until when they hold."""
+        role = secret.role_arn
+        if role is None:
+            # The default chain renews its own.
+            return {}, math.inf
+        with self._lock:
+            api = self._session.client("sts", region_name=secret.region, config=self._config)
+        answer = self._call(
+            _ASSUME,
+            secret,
+            lambda: api.assume_role(RoleArn=role, RoleSessionName=_SESSION_NAME),
+        )
+        try:
+            keys = answer["Credentials"]
+            return {
+                "aws_access_key_id": keys["AccessKeyId"],
+                "aws_secret_access_key": keys["SecretAccessKey"],
+                "aws_session_token": keys["SessionToken"],
+            }, keys["Expiration"].timestamp()
+        except (KeyError, AttributeError):
+            raise _garbage(_ASSUME) from None
+
+    def _call(self, operation: str, secret: SecretReference, request: Callable[[], Any]) -> Any:  # noqa: ANN401 - JSON
         started, code = time.monotonic(), ""
         try:
             return request()
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "Unknown")
-            raise _translated(code, operation) from None
+            raise _translated(code, operation, secret) from None
         except _NO_IDENTITY as error:
             code = type(error).__name__
             raise SecretError(
@@ -133,7 +179,7 @@ class AwsSecretsManager:
             code = type(error).__name__
             raise SecretError(
                 Reason.SECRET_SOURCE_UNAVAILABLE,
-                f"AWS in {region} cannot be reached ({code}): is the region right, and the"
+                f"AWS in {secret.region} cannot be reached ({code}): is the region right, and the"
                 " operator's way there open?",
             ) from None
         except Exception as error:  # noqa: BLE001 - whatever botocore's parsers choke on
@@ -144,7 +190,7 @@ class AwsSecretsManager:
             self._on_call(operation, code, time.monotonic() - started)
 
 
-def _translated(code: str, operation: str) -> SecretError:
+def _translated(code: str, operation: str, secret: SecretReference) -> SecretError:
     if code == "ResourceNotFoundException":
         return SecretError(
             Reason.SECRET_NOT_FOUND,
@@ -152,11 +198,17 @@ def _translated(code: str, operation: str) -> SecretError:
         )
     if code == "InvalidRequestException":
         return SecretError(Reason.SECRET_NOT_FOUND, "the secret is scheduled for deletion in AWS")
+    if code in _DENIED and operation == _ASSUME:
+        return SecretError(
+            Reason.SECRET_ACCESS_DENIED,
+            f"AWS refuses the role {secret.role_arn} to the operator ({code}): it must trust the"
+            " operator's own role, whose policy must allow sts:AssumeRole of it",
+        )
     if code in _DENIED:
         return SecretError(
             Reason.SECRET_ACCESS_DENIED,
             f"AWS refuses secretsmanager:{operation} to the operator ({code}): extend the policy"
-            " of its role",
+            f" of {secret.role_arn or 'its role'}",
         )
     return SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, f"AWS answers {code} to {operation}")
 

@@ -93,12 +93,12 @@ class Metrics:
             lambda: {(path,): seconds for path, seconds in silent().items()},
         )
 
-    def observe_secrets(self, unread: Callable[[], Mapping[tuple[str, str], float]]) -> None:
-        """Show how long ago AWS last said what is current of each secret, by region and id."""
+    def observe_secrets(self, unread: Callable[[], Mapping[tuple[str, str, str], float]]) -> None:
+        """Show how long ago AWS last said what is current, by region, id and role of a secret."""
         self._observe(
             "carthub_secret_unread_seconds",
             "How long ago AWS last said which version of a secret is current.",
-            ("region", "secret_id"),
+            ("region", "secret_id", "role_arn"),
             lambda: {(*secret,): seconds for secret, seconds in unread().items()},
         )
 

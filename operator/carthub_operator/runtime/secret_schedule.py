@@ -24,10 +24,10 @@ _LEAST_JITTER, _MOST_JITTER = 0.9, 1.1
 class SecretsManager(Protocol):
     """AWS Secrets Manager; raises SecretError."""
 
-    def current_version(self, secret_id: str, region: str) -> str:
+    def current_version(self, secret: SecretReference) -> str:
         """Return the id of the version that is current."""
 
-    def current_value(self, secret_id: str, region: str) -> tuple[str, Mapping[str, object]]:
+    def current_value(self, secret: SecretReference) -> tuple[str, Mapping[str, object]]:
         """Return version id and fields of the current version."""
 
 
@@ -222,13 +222,13 @@ class AwsSecretSchedule:
     def _read(self, reference: SecretReference, before: Reading, known: set[str | None]) -> Reading:
         """Ask AWS; what was known stays where it fails."""
         try:
-            version = self._secrets.current_version(reference.secret_id, reference.region)
+            version = self._secrets.current_version(reference)
             if version == before.version_id and before.fields is not None:
                 return Reading(version, before.fields)
             if known == {version}:
                 # Everybody has it already, from before a restart.
                 return Reading(version)
-            return Reading(*self._secrets.current_value(reference.secret_id, reference.region))
+            return Reading(*self._secrets.current_value(reference))
         except SecretError as error:
             failure = error
         except CarthubError as error:

@@ -11,6 +11,8 @@ import pytest
 
 from carthub_dev.aws import REGION, AwsServer
 from carthub_operator.api.conditions import Reason
+from carthub_operator.contracts import SecretReference
+from carthub_operator.edges import aws
 from carthub_operator.edges.aws import AwsSecretsManager
 from carthub_operator.errors import SecretError
 
@@ -55,9 +57,9 @@ def test_the_current_version_and_its_value(
 ) -> None:
     aws_server.put_secret("test/aws/one", {"username": "u", "password": "p"})
 
-    version = secrets.current_version("test/aws/one", REGION)
+    version = secrets.current_version(SecretReference(REGION, "test/aws/one"))
 
-    assert secrets.current_value("test/aws/one", REGION) == (
+    assert secrets.current_value(SecretReference(REGION, "test/aws/one")) == (
         version,
         {"username": "u", "password": "p"},
     )
@@ -68,19 +70,19 @@ def test_a_pending_version_is_not_seen_before_it_is_current(
     secrets: AwsSecretsManager, aws_server: AwsServer
 ) -> None:
     aws_server.put_secret("test/aws/two", {"password": "old"})
-    before = secrets.current_version("test/aws/two", REGION)
+    before = secrets.current_version(SecretReference(REGION, "test/aws/two"))
     pending = aws_server.secrets_manager().put_secret_value(
         SecretId="test/aws/two", SecretString="{}", VersionStages=["AWSPENDING"]
     )["VersionId"]
 
-    assert secrets.current_version("test/aws/two", REGION) == before
+    assert secrets.current_version(SecretReference(REGION, "test/aws/two")) == before
     aws_server.move_current("test/aws/two", to=pending, away_from=before)
-    assert secrets.current_version("test/aws/two", REGION) == pending
-    assert secrets.current_value("test/aws/two", REGION) == (pending, {})
+    assert secrets.current_version(SecretReference(REGION, "test/aws/two")) == pending
+    assert secrets.current_value(SecretReference(REGION, "test/aws/two")) == (pending, {})
 
 
 def test_a_secret_that_does_not_exist(secrets: AwsSecretsManager) -> None:
-    assert _reason(lambda: secrets.current_version("test/aws/none", REGION)) == (
+    assert _reason(lambda: secrets.current_version(SecretReference(REGION, "test/aws/none"))) == (
         Reason.SECRET_NOT_FOUND
     )
 
@@ -94,7 +96,10 @@ def test_a_value_that_is_no_json_object(
     name = f"test/aws/{token_hex(4)}"
     aws_server.put_secret(name, text)
 
-    assert _reason(lambda: secrets.current_value(name, REGION)) == Reason.SECRET_MALFORMED
+    assert (
+        _reason(lambda: secrets.current_value(SecretReference(REGION, name)))
+        == Reason.SECRET_MALFORMED
+    )
 
 
 def test_an_operator_without_an_identity_in_aws_is_told_so(
@@ -108,7 +113,7 @@ def test_an_operator_without_an_identity_in_aws_is_told_so(
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_server.endpoint_url)
 
     with pytest.raises(SecretError, match="no identity in AWS") as caught:
-        _manager(calls).current_version("any", REGION)
+        _manager(calls).current_version(SecretReference(REGION, "any"))
 
     assert caught.value.reason == Reason.SECRET_ACCESS_DENIED
 
@@ -123,8 +128,9 @@ def test_garbage_is_a_source_that_is_away(
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         secrets = _manager(calls)
 
+        secret = SecretReference(REGION, "any")
         for ask in (secrets.current_version, secrets.current_value):
-            assert _reason(lambda: ask("any", REGION)) == Reason.SECRET_SOURCE_UNAVAILABLE  # noqa: B023 - used in this round only
+            assert _reason(lambda: ask(secret)) == Reason.SECRET_SOURCE_UNAVAILABLE  # noqa: B023 - used in this round only
 
 
 @contextmanager
@@ -158,7 +164,7 @@ def test_nobody_listening_is_a_source_that_is_away(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
-    assert _reason(lambda: _manager(calls).current_version("any", REGION)) == (
+    assert _reason(lambda: _manager(calls).current_version(SecretReference(REGION, "any"))) == (
         Reason.SECRET_SOURCE_UNAVAILABLE
     )
     assert calls == [("DescribeSecret", "EndpointConnectionError")]
@@ -169,7 +175,7 @@ def test_a_region_that_may_be_wrong_is_named(monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
     with pytest.raises(SecretError, match=r"no-where-1 cannot be reached.*is the region right"):
-        _manager(calls).current_version("any", "no-where-1")
+        _manager(calls).current_version(SecretReference("no-where-1", "any"))
 
 
 @pytest.mark.usefixtures("aws_environment")
@@ -179,7 +185,7 @@ def test_silence_is_a_source_that_is_away_within_the_time_limit(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
 
-        assert _reason(lambda: _manager(calls).current_version("any", REGION)) == (
+        assert _reason(lambda: _manager(calls).current_version(SecretReference(REGION, "any"))) == (
             Reason.SECRET_SOURCE_UNAVAILABLE
         )
     assert calls == [("DescribeSecret", "ReadTimeoutError")]
@@ -187,5 +193,65 @@ def test_silence_is_a_source_that_is_away_within_the_time_limit(
 
 def test_however_many_regions_are_named_few_clients_are_kept(secrets: AwsSecretsManager) -> None:
     for number in range(60):
-        assert _reason(lambda n=number: secrets.current_version("none", f"us-east-{n}"))  # type: ignore[misc] # a default binds the loop's number
+        secret = SecretReference(f"us-east-{number}", "none")
+        with pytest.raises(SecretError):
+            secrets.current_version(secret)
     assert len(secrets._clients) == 16  # noqa: SLF001 - nothing else shows what it keeps
+
+
+ROLE = "arn:aws:iam::210987654321:role/carthub-reader"
+
+
+def test_a_secret_of_another_account_is_read_in_the_role_that_it_names(
+    secrets: AwsSecretsManager, aws_server: AwsServer, calls: Calls
+) -> None:
+    aws_server.put_secret("test/aws/shared", {"password": "ours"})
+    theirs = aws_server.as_role(ROLE)
+    theirs.create_secret(Name="test/aws/shared", SecretString='{"password": "theirs"}')
+    secret = SecretReference(REGION, "test/aws/shared", ROLE)
+
+    version = secrets.current_version(secret)
+
+    assert secrets.current_value(secret) == (version, {"password": "theirs"})
+    assert calls == [("AssumeRole", ""), ("DescribeSecret", ""), ("GetSecretValue", "")]
+    own = SecretReference(REGION, "test/aws/shared")
+    assert secrets.current_value(own)[1] == {"password": "ours"}
+
+
+def test_a_role_is_assumed_anew_before_it_expires(
+    secrets: AwsSecretsManager, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # moto's last an hour, as those of AWS do.
+    monkeypatch.setattr(aws, "_RENEW_SECONDS", 3700.0)
+    for _ in range(2):
+        assert _reason(
+            lambda: secrets.current_version(SecretReference(REGION, "test/aws/none", ROLE))
+        )
+    assert [operation for operation, _ in calls].count("AssumeRole") == 2
+
+
+@pytest.mark.usefixtures("aws_environment")
+def test_a_role_that_may_not_be_assumed_is_told_with_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, calls: Calls
+) -> None:
+    error = b"<Error><Code>AccessDenied</Code><Message>canary</Message></Error>"
+    with _answering(403, b"<ErrorResponse>" + error + b"</ErrorResponse>") as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(SecretError, match=rf"{ROLE} .*must trust.*sts:AssumeRole") as caught:
+            _manager(calls).current_version(SecretReference(REGION, "any", ROLE))
+    assert caught.value.reason == Reason.SECRET_ACCESS_DENIED
+    assert "canary" not in str(caught.value)
+    assert calls == [("AssumeRole", "AccessDenied")]
+
+
+@pytest.mark.usefixtures("aws_environment")
+@pytest.mark.parametrize("body", [b"canary", b"<a/>", b"", b"{}"])
+def test_garbage_for_a_role_is_a_source_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, calls: Calls, body: bytes
+) -> None:
+    with _answering(200, body) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        secret = SecretReference(REGION, "any", ROLE)
+        assert _reason(lambda: _manager(calls).current_version(secret)) == (
+            Reason.SECRET_SOURCE_UNAVAILABLE
+        )

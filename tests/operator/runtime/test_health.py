@@ -55,7 +55,7 @@ def test_metrics_are_shown(world: World) -> None:
     world.metrics.on_api_call("PATCH", "Service", 201, 0.1)
     world.metrics.on_aws_call("DescribeSecret", "", 0.1)
     world.metrics.observe_streams(lambda: {"/apis/jobs": 5.0})
-    world.metrics.observe_secrets(lambda: {("eu-west-1", "prod/db"): 6.0})
+    world.metrics.observe_secrets(lambda: {("eu-west-1", "prod/db", ""): 6.0})
     world.metrics.observe_leadership(lambda: True)
     world.metrics.observe_queue(length=lambda: 3.0, oldest=lambda: 4.0)
 
@@ -67,7 +67,8 @@ def test_metrics_are_shown(world: World) -> None:
     assert "carthub_queue_length 3.0" in text
     assert "carthub_queue_oldest_seconds 4.0" in text
     assert 'carthub_watch_silent_seconds{path="/apis/jobs"} 5.0' in text
-    assert 'carthub_secret_unread_seconds{region="eu-west-1",secret_id="prod/db"} 6.0' in text
+    secret = 'region="eu-west-1",role_arn="",secret_id="prod/db"'
+    assert f"carthub_secret_unread_seconds{{{secret}}} 6.0" in text
     assert "carthub_leader 1.0" in text
 
 

@@ -29,16 +29,16 @@ class FakeAws:
         self.open = threading.Event()
         self.open.set()
 
-    def current_version(self, secret_id: str, region: str) -> str:
-        assert SecretReference(region, secret_id) in KNOWN
+    def current_version(self, secret: SecretReference) -> str:
+        assert secret in KNOWN
         self.calls.append("describe")
         self.open.wait(10)
         if self.error is not None:
             raise self.error
         return self.version
 
-    def current_value(self, secret_id: str, region: str) -> tuple[str, Mapping[str, object]]:
-        assert SecretReference(region, secret_id) in KNOWN
+    def current_value(self, secret: SecretReference) -> tuple[str, Mapping[str, object]]:
+        assert secret in KNOWN
         self.calls.append("value")
         return self.version, FIELDS
 
