@@ -29,10 +29,6 @@ GOOD: dict[str, dict[str, Any]] = {
     "nothing for something": {
         "replicas": None,
         "autoscaling": {"minReplicas": None, "targetMemoryUtilizationPercentage": None},
-        "env": None,
-        "network": None,
-        "podLabels": {"a": None},
-        "podAnnotations": None,
         "suspend": None,
     },
     "autoscaling off": {"autoscaling": {"enabled": False}, "replicas": 0},

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic.fields import FieldInfo
 
 from carthub_operator.api import names
-from carthub_operator.api.model import Model, Rule
+from carthub_operator.api.model import Model, Rule, default_of
 from carthub_operator.api.resource import RULES
 from carthub_operator.api.spec import CartServiceSpec
 from carthub_operator.version import __version__
@@ -149,7 +149,7 @@ def _property(
         structural["description"] = field.description
     structural |= _LIST_KINDS.get(name, {})
     if not field.is_required():
-        default = _default_of(field)
+        default = default_of(field)
         if default not in (None, {}, []):
             structural["default"] = default
         elif structural.get("type") == "object":
@@ -157,13 +157,6 @@ def _property(
             # Kubernetes 1.36); where there is a default, that takes its place.
             structural["x-kubernetes-map-type"] = "atomic"
     return structural
-
-
-def _default_of(field: FieldInfo) -> Any:  # noqa: ANN401 - JSON
-    value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, Model):
-        return {key: inner for key, inner in value.manifest().items() if inner not in ({}, [])}
-    return value
 
 
 def _structural(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,22 @@ class Model(BaseModel):
 
     rules: ClassVar[tuple[Rule, ...]] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_nulls_for_defaults(cls, given: object) -> object:
+        # As the API server does; where there is no default it refuses a null that is applied.
+        if not isinstance(given, Mapping):
+            return given
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        return {
+            name: value
+            for name, value in given.items()
+            if value is not None
+            or name not in fields
+            or fields[name].is_required()
+            or default_of(fields[name]) in (None, {}, [])
+        }
+
     @model_validator(mode="after")
     def _hold_rules(self) -> Self:
         for rule in self.rules:
@@ -48,13 +65,12 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def without_nulls(given: object) -> object:
-    """Return what the API server makes of it: no field is nullable, so a null is left out."""
-    if isinstance(given, Mapping):
-        return {name: without_nulls(value) for name, value in given.items() if value is not None}
-    if isinstance(given, list):
-        return [without_nulls(value) for value in given]
-    return given
+def default_of(field: FieldInfo) -> Any:  # noqa: ANN401 - JSON
+    """Return the default of a field as the definition has it; None, {} or [] where it has none."""
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(value, Model):
+        return {key: inner for key, inner in value.manifest().items() if inner not in ({}, [])}
+    return value
 
 
 def unknown(model: type[Model], given: object) -> Iterator[str]:

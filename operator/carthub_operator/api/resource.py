@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from carthub_operator.api import names
-from carthub_operator.api.model import Rule, unknown, without_nulls
+from carthub_operator.api.model import Rule, unknown
 from carthub_operator.api.spec import CartServiceSpec
 from carthub_operator.errors import InvalidSpec
 
@@ -130,7 +130,7 @@ def problems(raw: Mapping[str, Any]) -> list[str]:
 
 
 def _spec(raw: Mapping[str, Any]) -> CartServiceSpec:
-    return CartServiceSpec.model_validate(without_nulls(raw.get("spec") or {}))
+    return CartServiceSpec.model_validate(raw.get("spec") or {})
 
 
 def _resource(raw: Mapping[str, Any], spec: CartServiceSpec) -> CartService:
