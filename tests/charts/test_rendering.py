@@ -25,6 +25,7 @@ _OTHER: dict[str, Any] = {
     "image.pullSecrets": [{"name": "registry"}],
     "replicas": 3,
     "watchNamespaces": ["shop"],
+    "roleAllowList": {"shop-*": ["arn:aws:iam::123456789012:role/cart-*"]},
     "secretAllowList": {"shop-*": ["prod/*"]},
     "logLevel": "DEBUG",
     "checkLogins": False,
