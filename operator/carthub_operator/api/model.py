@@ -41,9 +41,9 @@ class Model(BaseModel):
     @classmethod
     def _take_nulls_for_defaults(cls, given: object) -> object:
         # As the API server does; where there is no default it refuses a null that is applied.
-        if not isinstance(given, Mapping):
+        if not isinstance(given, Mapping) or None not in given.values():
             return given
-        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        fields = _fields_by_alias(cls)
         return {
             name: value
             for name, value in given.items()
@@ -77,7 +77,7 @@ def unknown(model: type[Model], given: object) -> Iterator[str]:
     """Yield the paths of fields that the model does not have, such as `database.hots`."""
     if not isinstance(given, Mapping):
         return
-    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    fields = _fields_by_alias(model)
     for name, value in given.items():
         if name not in fields:
             yield str(name)
@@ -89,6 +89,10 @@ def unknown(model: type[Model], given: object) -> Iterator[str]:
         for index, item in enumerate(value) if is_list else ((None, value),):
             where = name if index is None else f"{name}.{index}"
             yield from (f"{where}.{path}" for path in unknown(inner, item))
+
+
+def _fields_by_alias(model: type[Model]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_in(annotation: object) -> type[Model] | None:
