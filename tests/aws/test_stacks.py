@@ -27,7 +27,7 @@ SKIPPED = {
     "AWS::SecretsManager::SecretTargetAttachment",
 }
 # Not made, because a condition is false with the parameters of the page.
-CONDITIONAL = {"AWS::IAM::RolePolicy"}
+CONDITIONAL = {"AWS::IAM::Policy"}
 
 
 @dataclass(frozen=True)
@@ -225,24 +225,42 @@ def test_the_operator_s_role_can_be_taken_by_its_service_account_alone(account: 
 
 def test_with_irsa_it_can_be_taken_by_the_same_one(account: Account) -> None:
     issuer = f"oidc.eks.{REGION}.amazonaws.com/id/ABC"
-    [identity] = [command for command in COMMANDS if command.stack == "carthub-identity"]
-    given = {**identity.parameters, "Identity": "IRSA", "OidcIssuer": issuer}
-    template = stacks.template("identity")
-    account.client("cloudformation").create_stack(
-        StackName="carthub-identity-irsa",
-        TemplateBody=json.dumps(template),
-        Parameters=[{"ParameterKey": key, "ParameterValue": one} for key, one in given.items()],
-        Capabilities=identity.capabilities,
-    )
 
-    roles = account.client("iam").list_roles()["Roles"]
-    [role] = [one for one in roles if one["RoleName"].startswith("carthub-identity-irsa")]
+    role = _identity(account, "carthub-identity-irsa", Identity="IRSA", OidcIssuer=issuer)
+
     [statement] = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"]["Federated"].endswith(f":oidc-provider/{issuer}")
     assert statement["Condition"]["StringEquals"] == {
         f"{issuer}:aud": "sts.amazonaws.com",
         f"{issuer}:sub": "system:serviceaccount:carthub-system:carthub-operator",
     }
+
+
+def test_it_may_assume_the_roles_that_are_named_and_no_other(account: Account) -> None:
+    readers = [f"arn:aws:iam::{number}:role/carthub-*" for number in (210987654321, 310987654321)]
+
+    role = _identity(account, "carthub-identity-readers", ReaderRoles=",".join(readers))
+
+    policy = account.client("iam").get_role_policy(
+        RoleName=role["RoleName"], PolicyName="assume-readers"
+    )
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", readers)
+
+
+def _identity(account: Account, stack: str, **parameters: str) -> Any:
+    """Make another identity stack, with these parameters, and return its role."""
+    [identity] = [command for command in COMMANDS if command.stack == "carthub-identity"]
+    given = {**identity.parameters, **parameters}
+    account.client("cloudformation").create_stack(
+        StackName=stack,
+        TemplateBody=json.dumps(stacks.template("identity")),
+        Parameters=[{"ParameterKey": key, "ParameterValue": one} for key, one in given.items()],
+        Capabilities=identity.capabilities,
+    )
+    roles = account.client("iam").list_roles()["Roles"]
+    [role] = [one for one in roles if one["RoleName"].startswith(stack)]
+    return role
 
 
 def test_a_commit_on_the_branch_starts_the_pipeline(account: Account) -> None:

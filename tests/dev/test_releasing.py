@@ -16,7 +16,7 @@ from carthub_dev.paths import REPOSITORY
 from carthub_dev.releasing import Request
 
 WHO = ("-c", "user.name=Test", "-c", "user.email=test@example.com")
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "crds", "requirements")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "crds", "charts", "requirements")
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,7 @@ def test_a_release_is_all_its_files_and_their_sums(
         f"carthub-{version()}-py3-none-any.whl",
         f"carthub-{version()}-service.lock",
         f"carthub-{version()}.tar.gz",
+        f"carthub-operator-{version()}.tgz",
         f"release-notes-{version()}.md",
         "SHA256SUMS",
     ]
