@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkFailed
-from benchmarks.load import Answer
+from benchmarks.load import SECOND_NS, Answer
 from benchmarks.workload import ADDRESS, Request
 from carthub_dev import packages, programs
 from carthub_dev.ledger import Ledger
@@ -22,7 +22,6 @@ _SCRIPT = Path(__file__).with_suffix(".lua")
 _LAST_SECONDS = 1
 _REQUEST_TIMEOUT_SECONDS = 30
 _SLACK_SECONDS = 30
-_SECOND_NS = 1_000_000_000
 # Until every thread of wrk has read its requests and connected.
 _SETUP_SECONDS = 2
 
@@ -83,8 +82,8 @@ def _run(
     if rate:
         setup_seconds = _SETUP_SECONDS
         pace = {
-            "BEGIN_NS": str(time.monotonic_ns() + setup_seconds * _SECOND_NS),
-            "INTERVAL_NS": str(connections * _SECOND_NS // rate),
+            "BEGIN_NS": str(time.monotonic_ns() + setup_seconds * SECOND_NS),
+            "INTERVAL_NS": str(connections * SECOND_NS // rate),
             "CONNECTIONS": str(connections),
         }
     done = subprocess.run(

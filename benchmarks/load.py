@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.workload import EXPECTED, Kind
 
-_SECOND_NS = 1_000_000_000
+SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Answers:
     def throughput(self, warm_up_seconds: float, seconds: float) -> float:
         """Return expected answers per second of the measured time."""
         first = min(answer.sent_ns for answer in self.all)
-        begin = first + int(warm_up_seconds * _SECOND_NS)
-        end = begin + int(seconds * _SECOND_NS)
+        begin = first + int(warm_up_seconds * SECOND_NS)
+        end = begin + int(seconds * SECOND_NS)
         done = (
             begin <= answer.sent_ns + answer.latency_ns < end
             for answer in self.all
@@ -49,8 +49,8 @@ class Answers:
     def latencies_ms(self, warm_up_seconds: float, seconds: float) -> list[float]:
         """Return the latencies of the measured time, sorted."""
         first = min(answer.sent_ns for answer in self.all)
-        begin = first + int(warm_up_seconds * _SECOND_NS)
-        end = begin + int(seconds * _SECOND_NS)
+        begin = first + int(warm_up_seconds * SECOND_NS)
+        end = begin + int(seconds * SECOND_NS)
         return sorted(
             answer.latency_ns / 1_000_000 for answer in self.all if begin <= answer.sent_ns < end
         )

@@ -2,6 +2,9 @@
 
 Stock uvicorn takes headers and bodies of any size and waits for the rest of them forever. What is
 cut off here is answered with a problem document where an answer can still be sent.
+
+It is long because it is one class: the parser calls back for each part of a request, and every
+callback looks at the same counts of a connection.
 """
 
 import asyncio
