@@ -184,6 +184,27 @@ def test_kubectl_finds_the_command(cli: Installed) -> None:
     assert version() in cli.run(str(toolchain.kubectl()), "carthub", "--version", PATH=path)
 
 
+@pytest.mark.parametrize(
+    ("words", "offered", "directive"),
+    [
+        (("carth",), "carthub\t", ":4"),
+        (("carthub", "rend"), "render\t", ":4"),
+        (("carthub", "render", "--output", "y"), "yaml", ":4"),
+        # Nothing is offered, and the shell may: names of files.
+        (("carthub", "render", "-f", ""), ":0", ":0"),
+    ],
+)
+def test_kubectl_completes_the_command(
+    words: tuple[str, ...], offered: str, directive: str, cli: Installed
+) -> None:
+    path = f"{cli.bin}:{toolchain.kubectl().parent}"
+
+    lines = cli.run(str(toolchain.kubectl()), "__complete", *words, PATH=path).splitlines()
+
+    assert lines[0].startswith(offered)
+    assert lines[-1] == directive
+
+
 def test_the_operator_starts_and_asks_for_what_is_missing(operator: Installed) -> None:
     assert operator.run("carthub-operator", "--version") == f"carthub-operator {version()}\n"
     assert "docs/operator.md" in operator.run("carthub-operator", "--help")

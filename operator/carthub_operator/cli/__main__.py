@@ -1,7 +1,8 @@
-"""`python -m carthub_operator.cli`, `carthub` and `kubectl carthub`."""
+"""`python -m carthub_operator.cli`, `carthub`, `kubectl carthub` and its completion."""
 
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -9,10 +10,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         from carthub_operator.cli import app  # noqa: PLC0415 - tells what is missing, not where
     except ModuleNotFoundError as error:
-        needs = f"needs {error.name}: install it with `pip install 'carthub[cli]'`"
-        print(f"carthub {needs}", file=sys.stderr)  # noqa: T201 - before there is a console
-        sys.exit(2)
+        _refuse(error)
     app.run(arguments)
+
+
+def complete(words: Sequence[str] | None = None) -> None:
+    """Print what may follow `kubectl carthub`, as kubectl asks for it."""
+    try:
+        from carthub_operator.cli import completion  # noqa: PLC0415 - as above
+    except ModuleNotFoundError as error:
+        _refuse(error)
+    completion.run(sys.argv[1:] if words is None else words)
+
+
+def _refuse(error: ModuleNotFoundError) -> NoReturn:
+    needs = f"needs {error.name}: install it with `pip install 'carthub[cli]'`"
+    print(f"carthub {needs}", file=sys.stderr)  # noqa: T201 - before there is a console
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ app.command("render")(render.render)
 app.command("validate")(validate.validate)
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001 - typer's callback
-    if asked:
+def _version(context: typer.Context, asked: bool) -> None:  # noqa: FBT001 - typer's callback
+    # Resilient: somebody only asks what may follow.
+    if asked and not context.resilient_parsing:
         typer.echo(f"carthub {__version__}")
         raise typer.Exit
 

@@ -14,13 +14,34 @@ from carthub_operator import kinds
 from carthub_operator.api import names
 from carthub_operator.desired.facts import Manifest
 from carthub_operator.edges import kubeconfig as kubeconfigs
+from carthub_operator.edges.api_server import Timeouts
 from carthub_operator.edges.kubernetes import KubernetesCluster
-from carthub_operator.errors import NotFound
+from carthub_operator.errors import CarthubError, NotFound
 
 # Who changed a field, as `managedFields` shows it.
 FIELD_MANAGER = "carthub-cli"
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The CartService.")]
+# Who presses TAB waits for it.
+_TAB_TIMEOUTS = Timeouts(connect_seconds=1.0, read_seconds=2.0)
+
+
+def _known_names(asked: typer.Context) -> list[str]:
+    """Return the CartServices that a name may be completed to, none where that cannot be asked."""
+    kubeconfig, context = asked.params.get("kubeconfig"), asked.params.get("context")
+    try:
+        with cluster_of(kubeconfig, context, timeouts=_TAB_TIMEOUTS) as cluster:
+            usual = kubeconfigs.namespace(kubeconfig_path(kubeconfig), context)
+            chosen = asked.params.get("namespace") or usual
+            found = cluster.objects(kinds.CART_SERVICE, namespace=chosen)
+            return sorted(str(one["metadata"]["name"]) for one in found)
+    except CarthubError:
+        return []
+
+
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The CartService.", autocompletion=_known_names),
+]
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Its namespace; else the context's.")
 ]
@@ -32,6 +53,8 @@ Kubeconfig = Annotated[
 File = Annotated[
     str, typer.Option("--file", "-f", metavar="FILE", help="YAML or JSON; - reads standard input.")
 ]
+# Their values are completed to names of files.
+TAKING_FILES = frozenset({"--file", "-f", "--kubeconfig"})
 
 
 class Format(StrEnum):
@@ -80,12 +103,15 @@ def connected(
 
 
 @contextlib.contextmanager
-def cluster_of(kubeconfig: str | None, context: str | None) -> Iterator[KubernetesCluster]:
+def cluster_of(
+    kubeconfig: str | None, context: str | None, *, timeouts: Timeouts | None = None
+) -> Iterator[KubernetesCluster]:
     """Lend the cluster that the options name."""
     cluster = KubernetesCluster(
         kubeconfig_path(kubeconfig),
         pool_size=1,
         on_call=lambda *_: None,
+        timeouts=timeouts,
         context=context,
         user_agent=f"{FIELD_MANAGER} ({names.GROUP})",
     )

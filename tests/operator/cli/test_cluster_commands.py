@@ -15,7 +15,7 @@ from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess, running_operator
 from carthub_operator.api import names
 from tests.support import live_cart
-from tests.support.command_line import Answer, carthub
+from tests.support.command_line import Answer, carthub, completions
 from tests.support.live_cart import LiveCart
 from tests.support.resources import database, raw_cart_service
 
@@ -43,8 +43,12 @@ class Shell:
     def put_secret(self, password: str) -> None:
         self.aws.put_secret(self.secret_id, {"username": "carthub_blue", "password": password})
 
+    @property
+    def kubeconfig(self) -> Path:
+        return self._plane.kubeconfig
+
     def __call__(self, *arguments: str, stdin: str = "") -> Answer:
-        cluster = ["-n", self.cart.namespace, "--kubeconfig", str(self._plane.kubeconfig)]
+        cluster = ["-n", self.cart.namespace, "--kubeconfig", str(self.kubeconfig)]
         return carthub(*arguments, *cluster, stdin=stdin)
 
 
@@ -138,6 +142,15 @@ def test_status_as_json_holds_all_that_is_printed(ready: Shell) -> None:
     assert told["verdict"]["is_ready"]
     assert {one["kind"] for one in told["children"]} >= {"Deployment", "Service", "NetworkPolicy"}
     assert "canary" not in answer.out
+
+
+def test_names_are_completed_to_those_of_the_namespace(shell: Shell) -> None:
+    shell.apply()
+    cluster = ("-n", shell.cart.namespace, "--kubeconfig", str(shell.kubeconfig))
+
+    assert completions("status", *cluster, "") == (["backend"], ":4")
+    assert completions("wait", *cluster, "back") == (["backend"], ":4")
+    assert completions("sync", *cluster, "front") == ([], ":4")
 
 
 def test_the_server_is_asked_and_nothing_is_changed(shell: Shell) -> None:
