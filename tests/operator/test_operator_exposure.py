@@ -1,5 +1,7 @@
 """The optional ways in, on a real API server: made, followed, and taken away again."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from carthub_dev import operator_process
@@ -7,10 +9,13 @@ from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess, running_operator
+from carthub_operator.cli.exits import Exit
 from tests.support.cluster import Cluster, eventually
+from tests.support.command_line import carthub
 from tests.support.live_cart import LiveCart, live_cart
 from tests.support.live_operator import aws_database, settle
 from tests.support.monitors import DEFINITION
+from tests.support.onlooker import onlooker
 
 
 def test_an_ingress_comes_and_goes_with_the_spec(ready: LiveCart) -> None:
@@ -56,9 +61,15 @@ def test_a_service_monitor_follows_the_definition_of_its_kind(
         ) as operator:
             cart.apply(database=aws_database(name))
             cart.wait_ready()
+            other = onlooker(plane, cart.namespace)
+            _shows_monitor(cart, plane.kubeconfig, None)
+            # Who has no right to read it is not told of a kind that nobody knows.
+            _shows_monitor(cart, other, None)
 
             kubectl.apply(DEFINITION)
             _wait_for_monitor(cart)
+            _shows_monitor(cart, plane.kubeconfig, "exists")
+            _shows_monitor(cart, other, "may be there: you have no right to read it")
             # Watched, so that it comes back.
             cart.delete("ServiceMonitor", "backend")
             _wait_for_monitor(cart)
@@ -74,6 +85,19 @@ def test_a_service_monitor_follows_the_definition_of_its_kind(
             cart.patch("CartService", "backend", {"spec": {"logLevel": "DEBUG"}})
             cart.wait_ready()
             _is_watching(operator)
+
+
+def _shows_monitor(cart: LiveCart, kubeconfig: Path, state: str | None) -> None:
+    def is_shown() -> bool:
+        where = ("-n", cart.namespace, "--kubeconfig", str(kubeconfig))
+        answer = carthub("status", "backend", "-o", "json", *where)
+        if answer.code == Exit.NOT_ANSWERED:
+            # The API server has not heard of the rights yet.
+            return False
+        children = {one["kind"]: one["state"] for one in json.loads(answer.out)["children"]}
+        return children.get("ServiceMonitor") == state
+
+    cart.eventually(is_shown, what=f"the ServiceMonitor: {state}")
 
 
 def _wait_for_monitor(cart: LiveCart) -> None:

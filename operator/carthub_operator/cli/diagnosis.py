@@ -10,21 +10,24 @@ from carthub_operator.api import names
 from carthub_operator.api.conditions import Reason, Type
 from carthub_operator.cli import advice
 from carthub_operator.cli.verdict import Verdict, conditions, is_observed, verdict
+from carthub_operator.desired.children import ChildKey
 
 Object = Mapping[str, Any]
 
 # An operator that is there looks within a second; a cluster under load may take a while.
 _UNSEEN_SECONDS = 30.0
+_UNREADABLE = "may be there: you have no right to read it"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read of a cluster."""
+    """What was read of a cluster; `unreadable` are children that the caller may not read."""
 
     resource: Object
     children: Sequence[Object] = ()
     pods: Sequence[Object] = ()
     events: Sequence[Object] = ()
+    unreadable: Sequence[ChildKey] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,10 @@ def report(seen: Seen, *, now: dt.datetime) -> Report:
         url=status.get("url", ""),
         secret=_secret(raw),
         conditions=tuple(conditions(raw).values()),
-        children=tuple(_child(one) for one in seen.children),
+        children=(
+            *(_child(one) for one in seen.children),
+            *(Part(one.kind, one.name, None, _UNREADABLE) for one in seen.unreadable),
+        ),
         pods=tuple(_pod(one) for one in seen.pods),
         last_event=_last_event(seen.events),
         findings=tuple(_findings(seen, now)),

@@ -10,12 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from carthub_operator import kinds
+from carthub_operator import errors, kinds
 from carthub_operator.api import names
 from carthub_operator.api.conditions import Type
 from carthub_operator.cli import options
 from carthub_operator.cli.diagnosis import Part, Report, Seen, age, parse_time, report
 from carthub_operator.cli.exits import Exit
+from carthub_operator.desired.children import ChildKey
 from carthub_operator.desired.facts import Manifest
 
 _MARKS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[yellow]…[/]"}
@@ -66,10 +67,46 @@ def _look(target: options.Target) -> Seen:
         return sorted(found, key=lambda one: str(one["metadata"]["name"]))
 
     children = [one for kind in kinds.WATCHED_CHILDREN for one in listed(kind)]
+    unreadable = []
+    for kind, name in _named(target.name):
+        try:
+            found = _metadata(target, kind, name)
+        except errors.Forbidden:
+            unreadable.append(ChildKey(kind.name, name))
+            continue
+        if found is not None and _owner_uid(found) == uid:
+            children.append(found)
     events = target.cluster.objects(
         kinds.EVENT, namespace=target.namespace, fields=f"regarding.uid={uid}"
     )
-    return Seen(resource, children, listed(kinds.POD), list(events))
+    return Seen(resource, children, listed(kinds.POD), list(events), unreadable)
+
+
+def _named(name: str) -> tuple[tuple[kinds.Kind, str], ...]:
+    """Return the children that are read by name, as not everybody may read them all."""
+    return (
+        (kinds.SECRET, names.database_secret(name)),
+        (kinds.SERVICE_MONITOR, names.service_monitor(name)),
+    )
+
+
+def _metadata(target: options.Target, kind: kinds.Kind, name: str) -> Manifest | None:
+    """Return a child without its contents, None also where the cluster does not know the kind.
+
+    Raises Forbidden.
+    """
+    try:
+        return target.cluster.metadata(kind, target.namespace, name)
+    except errors.Forbidden:
+        # Rights are judged first: it is the answer for a kind that nobody knows, too.
+        if kind is kinds.SERVICE_MONITOR and not target.cluster.serves(kind):
+            return None
+        raise
+
+
+def _owner_uid(live: Manifest) -> str | None:
+    owner: str | None = (live["metadata"].get("labels") or {}).get(names.LABEL_OWNER_UID)
+    return owner
 
 
 def _print(found: Report) -> None:

@@ -65,6 +65,7 @@ class ApiServer:
         *,
         body: Json | bytes | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Json:
         """Return what is answered; raises CarthubError."""
         started, status = time.monotonic(), 0
@@ -73,7 +74,7 @@ class ApiServer:
                 path,
                 method,
                 query_params=query or [],
-                header_params={"Accept": "application/json", "Content-Type": content_type},
+                header_params={"Accept": accept, "Content-Type": content_type},
                 body=body,
                 auth_settings=["BearerToken"],
                 response_types_map=dict.fromkeys((200, 201, 202), "object"),

@@ -17,6 +17,7 @@ Manifest = Json
 # With a charset the client leaves a body as it is.
 APPLY = "application/apply-patch+yaml; charset=utf-8"
 MERGE = "application/merge-patch+json"
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 # Nothing has this version: an object that exists answers 409, one that does not is created.
 _NO_VERSION = "1"
 _PAGE = 500
@@ -116,6 +117,18 @@ class KubernetesCluster:
             return self._server.call("GET", kind, kind.path(namespace=namespace, name=name))
         except errors.NotFound:
             return None
+
+    def metadata(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Return an object with nothing but its metadata, or None where there is none.
+
+        What else it holds, such as the values of a Secret, stays at the API server.
+        """
+        path = kind.path(namespace=namespace, name=name)
+        try:
+            answer = self._server.call("GET", kind, path, accept=_METADATA)
+        except errors.NotFound:
+            return None
+        return {**answer, "apiVersion": kind.api_version, "kind": kind.name}
 
     def objects(
         self,

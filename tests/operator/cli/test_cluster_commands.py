@@ -14,9 +14,11 @@ from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess, running_operator
 from carthub_operator.api import names
+from carthub_operator.cli.exits import Exit
 from tests.support import live_cart
 from tests.support.command_line import Answer, carthub, completions
 from tests.support.live_cart import LiveCart
+from tests.support.onlooker import onlooker
 from tests.support.resources import database, raw_cart_service
 
 
@@ -33,7 +35,7 @@ class Shell:
     """`carthub` in the namespace of one CartService."""
 
     def __init__(self, cart: LiveCart, aws: AwsServer, plane: ControlPlane) -> None:
-        self.cart, self.aws, self._plane = cart, aws, plane
+        self.cart, self.aws, self.plane = cart, aws, plane
         self.secret_id = f"test/{cart.namespace}"
 
     def apply(self, **spec: object) -> None:
@@ -43,12 +45,9 @@ class Shell:
     def put_secret(self, password: str) -> None:
         self.aws.put_secret(self.secret_id, {"username": "carthub_blue", "password": password})
 
-    @property
-    def kubeconfig(self) -> Path:
-        return self._plane.kubeconfig
-
-    def __call__(self, *arguments: str, stdin: str = "") -> Answer:
-        cluster = ["-n", self.cart.namespace, "--kubeconfig", str(self.kubeconfig)]
+    def __call__(self, *arguments: str, stdin: str = "", kubeconfig: Path | None = None) -> Answer:
+        chosen = kubeconfig or self.plane.kubeconfig
+        cluster = ["-n", self.cart.namespace, "--kubeconfig", str(chosen)]
         return carthub(*arguments, *cluster, stdin=stdin)
 
 
@@ -140,13 +139,44 @@ def test_status_as_json_holds_all_that_is_printed(ready: Shell) -> None:
     told = json.loads(answer.out)
     assert answer.code == 0
     assert told["verdict"]["is_ready"]
-    assert {one["kind"] for one in told["children"]} >= {"Deployment", "Service", "NetworkPolicy"}
+    children = {one["kind"]: one["name"] for one in told["children"]}
+    assert children | live_cart.CHILDREN == children
     assert "canary" not in answer.out
+
+
+def test_a_secret_that_may_not_be_read_is_named_as_that(ready: Shell) -> None:
+    kubeconfig = onlooker(ready.plane, ready.cart.namespace)
+
+    def asked() -> Answer | None:
+        answer = ready("status", "backend", kubeconfig=kubeconfig)
+        # Past are the moments until the API server has heard of the rights.
+        return None if answer.code == Exit.NOT_ANSWERED else answer
+
+    answer = ready.cart.eventually(asked, what="the onlooker has rights")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert "Secret backend-db  may be there: you have no right to read it\n" in answer.out
+    assert "✓ Service backend-service  exists" in answer.out
+
+
+def test_a_secret_of_somebody_else_is_no_child(shell: Shell) -> None:
+    metadata = {"name": "backend-db"}
+    shell.cart.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
+    shell.put_secret("canary-1")
+    shell.apply()
+    shell.cart.wait_for("Ready", "False", "NameConflict")
+
+    answer = shell("status", "backend")
+
+    assert answer.code == 1
+    assert "Service backend-service" in answer.out
+    # Two spaces: in the tree. The finding names it too.
+    assert "Secret backend-db  " not in answer.out
 
 
 def test_names_are_completed_to_those_of_the_namespace(shell: Shell) -> None:
     shell.apply()
-    cluster = ("-n", shell.cart.namespace, "--kubeconfig", str(shell.kubeconfig))
+    cluster = ("-n", shell.cart.namespace, "--kubeconfig", str(shell.plane.kubeconfig))
 
     assert completions("status", *cluster, "") == (["backend"], ":4")
     assert completions("wait", *cluster, "back") == (["backend"], ":4")

@@ -10,6 +10,7 @@ import pytest
 from carthub_operator.api.conditions import Reason
 from carthub_operator.cli import advice
 from carthub_operator.cli.diagnosis import Part, Seen, age, report
+from carthub_operator.desired.children import ChildKey
 from tests.support.resources import raw_cart_service
 
 WRITTEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -57,6 +58,15 @@ def test_a_pod_is_told_with_its_restarts() -> None:
 
     state = "CrashLoopBackOff on node-1, restarted 3 times"
     assert list(found.pods) == [Part("Pod", "backend-1", is_well=False, state=state)]
+
+
+def test_a_child_that_may_not_be_read_is_neither_well_nor_missing() -> None:
+    seen = Seen(_resource(), unreadable=[ChildKey("Secret", "backend-db")])
+
+    found = report(seen, now=WRITTEN)
+
+    state = "may be there: you have no right to read it"
+    assert list(found.children) == [Part("Secret", "backend-db", is_well=None, state=state)]
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,26 @@ def test_what_is_said_of_a_secret_is_not_repeated(
     assert caught.value.__suppress_context__
 
 
+def test_metadata_comes_without_the_values(cluster: KubernetesCluster, namespace: str) -> None:
+    metadata = {"name": "one", "namespace": namespace, "labels": {"test": "yes"}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"key": "dmFs"}}
+    cluster.create(secret)
+
+    found = cluster.metadata(kinds.SECRET, namespace, "one")
+
+    assert found is not None
+    assert (found["apiVersion"], found["kind"]) == ("v1", "Secret")
+    assert found["metadata"]["labels"] == {"test": "yes"}
+    assert set(found) == {"apiVersion", "kind", "metadata"}
+    assert cluster.metadata(kinds.SECRET, namespace, "two") is None
+
+
+def test_metadata_of_an_unknown_kind_is_none(cluster: KubernetesCluster, namespace: str) -> None:
+    unknown = kinds.Kind("Thing", "example.com", "v1", "things")
+
+    assert cluster.metadata(unknown, namespace, "one") is None
+
+
 def test_a_quota_is_no_missing_right(
     control_plane: ControlPlane, cluster: KubernetesCluster, namespace: str
 ) -> None:
