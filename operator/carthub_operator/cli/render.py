@@ -1,5 +1,6 @@
 """`carthub render`: the children of a CartService, without a cluster, for reviews and diffs."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from enum import StrEnum
@@ -35,6 +36,14 @@ class ManifestFormat(StrEnum):
 
 def render(
     file: options.File,
+    *,
+    service_monitors: Annotated[
+        bool,
+        typer.Option(
+            "--service-monitors",
+            help="Print ServiceMonitors too, as for a cluster that knows them.",
+        ),
+    ] = False,
     output: Annotated[
         ManifestFormat, typer.Option("--output", "-o", help="How to print it.")
     ] = ManifestFormat.YAML,
@@ -43,9 +52,14 @@ def render(
 
     Left out is what only a cluster knows: the Secret, owner references and the owner's uid. Where
     the secret names the host, the name of the migration Job and the annotation carthub.io/database
-    differ.
+    differ. Without --service-monitors the ServiceMonitor is left out too, which the operator makes
+    where the Prometheus operator has brought that kind, unless spec.monitoring says never.
     """
-    manifests = [child for raw in files.cart_services(file) for child in _children(raw)]
+    manifests = [
+        child
+        for raw in files.cart_services(file)
+        for child in _children(raw, serves_service_monitors=service_monitors)
+    ]
     if output is ManifestFormat.JSON:
         listed = {"apiVersion": "v1", "kind": "List", "items": manifests}
         typer.echo(json.dumps(listed, indent=2))
@@ -53,7 +67,7 @@ def render(
         typer.echo(yaml.safe_dump_all(manifests, sort_keys=False, width=100), nl=False)
 
 
-def _children(raw: Manifest) -> Sequence[Manifest]:
+def _children(raw: Manifest, *, serves_service_monitors: bool) -> Sequence[Manifest]:
     metadata = {"namespace": files.PLACEHOLDER_NAMESPACE, **(raw.get("metadata") or {})}
     resource = parse({**raw, "metadata": metadata})
     database = resource.spec.database
@@ -67,8 +81,11 @@ def _children(raw: Manifest) -> Sequence[Manifest]:
         changed_at=_UNKNOWN,
         origin=_UNKNOWN,
     )
-    migrated = plan(resource, Facts(credentials, MigrationState.SUCCEEDED))
-    before = plan(resource, Facts(credentials, MigrationState.NOT_STARTED))
+    facts = Facts(
+        credentials, MigrationState.SUCCEEDED, serves_service_monitors=serves_service_monitors
+    )
+    migrated = plan(resource, facts)
+    before = plan(resource, dataclasses.replace(facts, migration=MigrationState.NOT_STARTED))
     made = [*before.create, *(one for one in migrated.apply if one["kind"] != "Secret")]
     count = replicas(resource, exists=False)
     if count is not None:

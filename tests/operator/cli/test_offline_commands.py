@@ -14,13 +14,13 @@ from tests.support.resources import raw_cart_service
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 
 
-def _rendered(raw: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    answer = carthub("render", "-f", "-", stdin=yaml.safe_dump(raw))
+def _rendered(raw: dict[str, Any], *options: str) -> dict[str, dict[str, Any]]:
+    answer = carthub("render", "-f", "-", *options, stdin=yaml.safe_dump(raw))
     assert answer.code == 0, answer.err
     return {one["kind"]: one for one in yaml.safe_load_all(answer.out)}
 
 
-def test_render_shows_every_child_but_the_secret() -> None:
+def test_render_shows_every_child_but_the_secret_and_the_service_monitor() -> None:
     children = _rendered(raw_cart_service())
 
     assert set(children) == {
@@ -34,6 +34,30 @@ def test_render_shows_every_child_but_the_secret() -> None:
     }
     assert children["Deployment"]["spec"]["replicas"] == 2
     assert "ownerReferences" not in children["Deployment"]["metadata"]
+
+
+def test_render_shows_the_service_monitor_where_it_is_asked_for() -> None:
+    without = _rendered(raw_cart_service())
+
+    children = _rendered(raw_cart_service(), "--service-monitors")
+
+    monitor = children.pop("ServiceMonitor")
+    assert monitor["metadata"]["name"] == "backend"
+    assert "ownerReferences" not in monitor["metadata"]
+    # The rest is what it was.
+    assert children == without
+
+
+def test_render_shows_no_service_monitor_that_the_spec_rules_out() -> None:
+    raw = raw_cart_service(monitoring={"serviceMonitor": "never"})
+
+    assert "ServiceMonitor" not in _rendered(raw, "--service-monitors")
+
+
+def test_the_help_of_render_says_what_is_left_out() -> None:
+    told = " ".join(carthub("render", "--help").out.split())
+
+    assert "Without --service-monitors the ServiceMonitor is left out" in told
 
 
 def test_render_as_json_is_a_list_that_kubectl_takes() -> None:
