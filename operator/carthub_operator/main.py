@@ -41,7 +41,8 @@ from carthub_operator.version import __version__
 
 _log = structlog.get_logger()
 
-_AWS_THREADS = 2
+# Half of them keep to where AWS answers.
+_AWS_THREADS = 4
 # A stream is heard of or tried again every 70 s at the latest.
 _IDLE_STREAM_SECONDS = 180.0
 _STUCK_SECONDS = 120.0

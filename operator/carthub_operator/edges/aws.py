@@ -86,7 +86,8 @@ class AwsSecretsManager:
             read_timeout=read_seconds,
             max_pool_connections=pool_size,
             # One more try for a connection that was closed; the schedule backs off after that.
-            retries={"total_max_attempts": 2, "mode": "standard"},
+            # Adaptive: once AWS throttles, a token bucket bounds all requests of a client.
+            retries={"total_max_attempts": 2, "mode": "adaptive"},
         )
         self._lock = threading.Lock()
         # A session of our own: the default one is not safe to share between threads.

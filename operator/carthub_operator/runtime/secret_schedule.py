@@ -1,7 +1,9 @@
 """When AWS is asked for which secret: once for all CartServices that share it.
 
-Threads of its own do the asking, so that a slow AWS slows nothing else. DescribeSecret tells
-whether the current version has moved; the value is fetched only then.
+Threads of its own do the asking, so that a slow AWS slows nothing else. Where AWS did not answer
+last time, in a region or a role, one of them tries at a time, and at most half of them do: what
+hangs there slows no other. DescribeSecret tells whether the current version has moved; the value is
+fetched only then.
 """
 
 import random
@@ -19,6 +21,8 @@ from carthub_operator.errors import CarthubError, SecretError
 # How long a pass waits for a first answer: long enough for an AWS that answers.
 PATIENCE_SECONDS = 2.0
 _LEAST_JITTER, _MOST_JITTER = 0.9, 1.1
+# Region and role: what answers or hangs as one.
+_Place = tuple[str, str | None]
 
 
 class SecretsManager(Protocol):
@@ -78,10 +82,12 @@ class AwsSecretSchedule:
         self._entries: dict[SecretReference, _Entry] = {}
         self._of_key: dict[Key, SecretReference] = {}
         self._demands: dict[Key, str] = {}
+        # What threads are asking for now.
+        self._in_hand: list[SecretReference] = []
         self._threads: list[threading.Thread] = []
         self._is_closed = False
-        # Some pass has waited in vain since AWS last served: no other need try.
-        self._is_away = False
+        # Whether AWS served when last asked there. Where not, passes need not wait for it.
+        self._serves: dict[_Place, bool] = {}
 
     def start(self, *, threads: int) -> None:
         """Begin to ask."""
@@ -141,7 +147,9 @@ class AwsSecretSchedule:
             if demand is not None:
                 self._demands[key] = demand
             if is_demanded or not _is_enough(entry.reading, known_version):
-                self._wait_for_answer(entry, subscription, is_demanded=is_demanded)
+                self._wait_for_answer(
+                    _place(reference), entry, subscription, is_demanded=is_demanded
+                )
             subscription.told = entry.reading
             return entry.reading
 
@@ -149,6 +157,7 @@ class AwsSecretSchedule:
         """Stop looking for any: another operator does."""
         with self._changed:
             self._entries.clear()
+            self._serves.clear()
             self._of_key.clear()
             self._demands.clear()
 
@@ -159,7 +168,7 @@ class AwsSecretSchedule:
             self._demands.pop(key, None)
 
     def _wait_for_answer(
-        self, entry: _Entry, subscription: _Subscription, *, is_demanded: bool
+        self, place: _Place, entry: _Entry, subscription: _Subscription, *, is_demanded: bool
     ) -> None:
         wanted = entry.answers + 1
         if entry.is_being_read:
@@ -169,11 +178,12 @@ class AwsSecretSchedule:
             entry.due_at = min(entry.due_at, self._monotonic())
         subscription.is_waiting = True
         self._changed.notify_all()
-        if not self._is_away:
+        if self._serves.get(place, True):
             is_answered = self._changed.wait_for(
                 lambda: entry.answers >= wanted or self._is_closed, self._patience_seconds
             )
-            self._is_away = not is_answered or _is_of_aws(entry.reading)
+            if not is_answered:
+                self._serves[place] = False
         subscription.is_waiting = False
 
     def _unsubscribe(self, key: Key) -> None:
@@ -184,40 +194,60 @@ class AwsSecretSchedule:
         entry.subscriptions.pop(key, None)
         if not entry.subscriptions:
             del self._entries[reference]
+            if all(_place(other) != _place(reference) for other in self._entries):
+                self._serves.pop(_place(reference), None)
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                found = self._next()
-                while found is None and not self._is_closed:
-                    self._changed.wait(self._seconds_to_next())
-                    found = self._next()
+                now = self._monotonic()
+                while (found := self._next(now)) is None and not self._is_closed:
+                    self._changed.wait(self._seconds_to_next(now))
+                    now = self._monotonic()
                 if found is None or self._is_closed:
                     return
                 reference, entry = found
                 entry.is_being_read = True
+                self._in_hand.append(reference)
                 known = {one.known_version for one in entry.subscriptions.values()}
                 before = entry.reading
             after = self._read(reference, before, known)
             with self._changed:
-                changed = self._keep(entry, after)
+                self._in_hand.remove(reference)
+                changed = self._keep(reference, entry, after)
             if after.error is not None and after.error is not before.error:
                 self._on_failure(reference, after.error)
             for key in changed:
                 self._on_change(key)
 
-    def _next(self) -> tuple[SecretReference, _Entry] | None:
-        now = self._monotonic()
+    def _next(self, now: float) -> tuple[SecretReference, _Entry] | None:
         due = [
-            (reference, entry)
-            for reference, entry in self._entries.items()
-            if not entry.is_being_read and entry.due_at <= now
+            one
+            for one in self._entries.items()
+            if one[1].due_at <= now and not one[1].is_being_read
         ]
-        return min(due, key=lambda one: one[1].due_at) if due else None
+        if not due:
+            return None
+        tried = {_place(one) for one in self._in_hand if not self._has_served(one)}
+        tries_more = len(tried) < max(1, len(self._threads) // 2)
+        due = [
+            one
+            for one in due
+            if self._has_served(one[0]) or (tries_more and _place(one[0]) not in tried)
+        ]
+        return min(due, key=lambda one: one[1].due_at, default=None)
 
-    def _seconds_to_next(self) -> float | None:
-        due = [entry.due_at for entry in self._entries.values() if not entry.is_being_read]
-        return max(0.0, min(due) - self._monotonic()) if due else None
+    def _seconds_to_next(self, now: float) -> float | None:
+        # For what is due by now a thread that comes back looks.
+        later = [
+            entry.due_at
+            for entry in self._entries.values()
+            if entry.due_at > now and not entry.is_being_read
+        ]
+        return min(later) - now if later else None
+
+    def _has_served(self, reference: SecretReference) -> bool:
+        return self._serves.get(_place(reference), False)
 
     def _read(self, reference: SecretReference, before: Reading, known: set[str | None]) -> Reading:
         """Ask AWS; what was known stays where it fails."""
@@ -240,7 +270,7 @@ class AwsSecretSchedule:
             failure = before.error
         return Reading(before.version_id, before.fields, failure)
 
-    def _keep(self, entry: _Entry, after: Reading) -> list[Key]:
+    def _keep(self, reference: SecretReference, entry: _Entry, after: Reading) -> list[Key]:
         """Take an answer; return whom it is news to."""
         subscriptions = entry.subscriptions
         interval = min((one.interval_seconds for one in subscriptions.values()), default=60)
@@ -256,8 +286,8 @@ class AwsSecretSchedule:
         entry.due_at = self._monotonic() + delay
         if after.error is None:
             entry.read_at = self._monotonic()
-        if not _is_of_aws(after):
-            self._is_away = False
+        if self._entries.get(reference) is entry:
+            self._serves[_place(reference)] = not _is_of_aws(after)
         entry.reading = after
         entry.answers += 1
         entry.is_being_read = entry.is_wanted_again = False
@@ -267,6 +297,10 @@ class AwsSecretSchedule:
             for key, one in subscriptions.items()
             if not one.is_waiting and _facts(one.told) != _facts(after)
         ]
+
+
+def _place(reference: SecretReference) -> _Place:
+    return reference.region, reference.role_arn
 
 
 def _is_enough(reading: Reading, known_version: str | None) -> bool:

@@ -16,7 +16,9 @@ from tests.support.cluster import eventually
 
 SECRET = SecretReference("eu-west-1", "prod/carthub/db")
 OTHER = SecretReference("eu-west-1", "prod/other")
-KNOWN = (SECRET, OTHER)
+# In a region that hangs.
+LOST = tuple(SecretReference("eu-north-1", f"prod/{number}") for number in range(3))
+KNOWN = (SECRET, OTHER, *LOST)
 BACKEND = Key("shop", "backend")
 FIELDS = {"username": "u", "password": "canary"}
 
@@ -28,9 +30,13 @@ class FakeAws:
         self.calls: list[str] = []
         self.open = threading.Event()
         self.open.set()
+        self.is_found = threading.Event()
 
     def current_version(self, secret: SecretReference) -> str:
         assert secret in KNOWN
+        if secret in LOST:
+            self.is_found.wait(30)
+            return "v1"
         self.calls.append("describe")
         self.open.wait(10)
         if self.error is not None:
@@ -94,6 +100,7 @@ def world() -> Iterator[World]:
     made.schedule.start(threads=2)
     yield made
     made.aws.open.set()
+    made.aws.is_found.set()
     made.schedule.close(10)
 
 
@@ -249,6 +256,45 @@ def test_while_aws_refuses_all_no_pass_waits_for_another_secret(world: World) ->
     world.aws.error = None
     world.aws.open.set()
     eventually(lambda: key in world.changed, what="it is told")
+
+
+def test_a_region_that_hangs_slows_no_other(world: World) -> None:
+    for number, lost in enumerate(LOST):
+        assert (
+            world.schedule.reading(
+                Key("shop", f"lost-{number}"),
+                lost,
+                interval_seconds=10,
+                known_version=None,
+                demand=None,
+            )
+            == Reading()
+        )
+
+    # Asked there for the first time, and answered.
+    world.schedule.start(threads=2)
+    assert world.read() == Reading("v1", FIELDS)
+    world.aws.version = "v2"
+    world.pass_time(61)
+    eventually(lambda: BACKEND in world.changed, what="the rotation is told", timeout_seconds=10)
+
+
+def test_a_region_that_is_back_gets_every_thread_again(world: World) -> None:
+    for number, lost in enumerate(LOST):
+        world.schedule.reading(
+            Key("shop", f"lost-{number}"),
+            lost,
+            interval_seconds=10,
+            known_version=None,
+            demand=None,
+        )
+    world.aws.is_found.set()
+
+    eventually(
+        lambda: sorted(world.changed) == [Key("shop", f"lost-{number}") for number in range(3)],
+        what="all are told",
+        timeout_seconds=10,
+    )
 
 
 def test_what_nobody_refers_to_is_asked_for_no_more(world: World) -> None:
