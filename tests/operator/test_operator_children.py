@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable
 
 from carthub_dev.operator_process import OperatorProcess
+from tests.support.cluster import eventually
 from tests.support.live_cart import CHILDREN, LiveCart
-from tests.support.live_operator import PASSWORD, aws_database, settle
+from tests.support.live_operator import PASSWORD, aws_database, requests, settle
+
+_LOOKS = 5
 
 
 def _seconds_until(cart: LiveCart, look: Callable[[], object], *, what: str) -> float:
@@ -117,7 +120,12 @@ def test_deletion_removes_every_child(ready: LiveCart) -> None:
         time.sleep(0.1)
 
 
-def test_a_foreign_object_is_told_and_never_touched(cart: LiveCart, secret_id: str) -> None:
+def test_a_foreign_object_is_told_and_never_touched(
+    operator: OperatorProcess,
+    cart: LiveCart,
+    secret_id: str,
+    record_property: Callable[[str, object], None],
+) -> None:
     foreign = cart.create(
         {
             "apiVersion": "v1",
@@ -133,6 +141,16 @@ def test_a_foreign_object_is_told_and_never_touched(cart: LiveCart, secret_id: s
     assert "Service backend-service" in told["message"]
     assert cart.get("Service", "backend-service") == foreign
     assert cart.get("Deployment", "backend-deployment") is None
+    settle(operator)
+    mark = operator.plane.audit_mark()
+    for number in range(_LOOKS):
+        passes = operator.passes()
+        cart.patch("CartService", "backend", {"metadata": {"annotations": {"look": str(number)}}})
+        eventually(lambda: operator.passes() > passes, what="a pass")  # noqa: B023 - used in this round only
+    made = [f"{one.verb} {one.resource}" for one in requests(operator.plane, mark, cart.namespace)]
+    record_property("requests", made)
+    print(f"a foreign object: {len(made)} requests for {_LOOKS} looks")  # noqa: T201 - the figure of the run
+    assert len(made) <= 3 * _LOOKS
 
     cart.delete("Service", "backend-service")
 
