@@ -70,32 +70,46 @@ class TcpProxy(Part):
             socket.create_connection(target, _CONNECT_SECONDS) as upstream,
         ):
             upstream.settimeout(None)
+            # Set once a reply is to get lost; it and all that follows is not passed back.
+            lost = threading.Event()
             back = threading.Thread(
-                target=self._pass_on, args=(upstream, client, client), daemon=True
+                target=self._pass_back, args=(upstream, client, lost), daemon=True
             )
             back.start()
-            self._pass_on(client, upstream, client)
+            self._pass_on(client, upstream, lost)
             back.join()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket, client: socket.socket) -> None:
-        """Copy until an end; from the client on, a reply may be chosen to get lost."""
-        is_lost = False
+    def _pass_on(
+        self, client: socket.socket, upstream: socket.socket, lost: threading.Event
+    ) -> None:
         with contextlib.suppress(OSError):
-            while chunk := source.recv(_CHUNK_BYTES):
-                self._flows.wait()
-                if self._is_closed:
-                    break
-                chosen = self.loses_reply_to if source is client else None
-                if chosen is not None and chosen(chunk):
-                    is_lost = True
-                    # No reply passes from here on: the other direction finds its sink shut.
-                    client.shutdown(socket.SHUT_WR)
-                sink.sendall(chunk)
-                if is_lost:
-                    break
-        if not is_lost:
-            with contextlib.suppress(OSError):
-                sink.shutdown(socket.SHUT_WR)
+            while chunk := self._next(client):
+                if self.loses_reply_to is not None and self.loses_reply_to(chunk):
+                    lost.set()
+                upstream.sendall(chunk)
+                if lost.is_set():
+                    # The reply ends the other direction, and that one this connection.
+                    return
+        _end(upstream)
+
+    def _pass_back(
+        self, upstream: socket.socket, client: socket.socket, lost: threading.Event
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while (chunk := self._next(upstream)) and not lost.is_set():
+                client.sendall(chunk)
+        _end(client)
+
+    def _next(self, source: socket.socket) -> bytes:
+        """Return what came, when it may pass; empty at the end."""
+        chunk = source.recv(_CHUNK_BYTES)
+        self._flows.wait()
+        return b"" if self._is_closed else chunk
+
+
+def _end(sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -43,7 +43,8 @@ def test_one_apply_makes_every_child(
         f"{one.verb} {one.resource}/{one.subresource}".rstrip("/") for one in made
     )
     record_property("requests", dict(counted))
-    assert len(made) <= 14, counted
+    # A ServiceMonitor is made only where another test has made its kind known.
+    assert counted.total() - counted["patch servicemonitors"] <= 14, counted
     assert {event["reason"] for event in cart.events()} == {"NoAuthentication", "Ready"}
 
 
