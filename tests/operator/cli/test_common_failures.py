@@ -5,19 +5,34 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
 
+from app.db import failures
 from carthub_dev import operator_process
 from carthub_dev.aws import REGION, AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess, running_operator
-from tests.support import live_cart
+from tests.support import live_cart, markdown
 from tests.support.command_line import Answer, carthub
 from tests.support.live_cart import LiveCart, Object
 from tests.support.resources import database
 
 DOCS = Path(__file__).parents[3] / "docs" / "troubleshooting.md"
+# What libpq says -> what the service makes of it.
+_NOT_REACHED = {
+    'connection to server at "10.20.0.9", port 5432 failed: timeout expired': "no answer in time",
+    'connection to server at "10.20.0.9", port 5432 failed: Connection refused\n'
+    "\tIs the server running on that host and accepting TCP/IP connections?": "connection refused",
+    'could not translate host name "db.example.com" to address: Name or service not known': (
+        "host unknown"
+    ),
+    'connection to server at "db.example.com" (10.20.0.9), port 5432 failed:'
+    " SSL error: certificate verify failed": "certificate not trusted",
+    'connection to server at "10.20.0.9", port 5432 failed:'
+    ' FATAL:  database "carts" does not exist': "database missing",
+}
 
 
 class Scene:
@@ -79,7 +94,7 @@ def _container_ends(scene: Scene) -> None:
 
 
 def _migrations_fail(scene: Scene) -> None:
-    scene.cart.migration_fails = "the database is not there"
+    scene.cart.migration_fails = _last_words(next(iter(_NOT_REACHED)))
     scene.apply()
 
 
@@ -140,6 +155,19 @@ def test_status_names_the_cause_and_what_to_do(number: int, scene: Scene) -> Non
 
     assert _told(found.out)[1], "what to do is told"
     assert "canary" not in found.out
+
+
+def test_the_words_for_a_database_that_is_not_reached_are_the_services() -> None:
+    rows = markdown.table("troubleshooting.md", "### When the database is not reached")
+
+    assert [words.strip("`") for words, _ in rows] == list(_NOT_REACHED.values())
+    for said, words in _NOT_REACHED.items():
+        assert _last_words(said) == f"PostgreSQL does not answer: {words}"
+
+
+def _last_words(said: str) -> str:
+    """Return what a migration leaves behind when libpq says this."""
+    return str(failures.translated(psycopg2.OperationalError(said)))
 
 
 def _told(printed: str) -> tuple[str, str]:
