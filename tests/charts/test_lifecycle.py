@@ -85,12 +85,18 @@ class Installation:
         return [one["metadata"]["name"] for one in found]
 
     def run(self, command: str) -> None:
-        """Run a command of the documentation, as a person in a checkout does."""
+        """Run a command of the documentation, as a person in a checkout does.
+
+        Not in this one: commands leave files behind.
+        """
+        checkout = self._folder / "checkout"
+        if not checkout.exists():
+            shutil.copytree(CHART, checkout / CHART.relative_to(crd.ROOT))
         folders = [Path(self.helm.command()[0]).parent, Path(self.kubectl.command()[0]).parent]
         path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", command],
-            cwd=crd.ROOT,
+            cwd=checkout,
             env={**self.helm.environment, "PATH": path},
             capture_output=True,
             text=True,
@@ -128,9 +134,9 @@ def spec_fields(made: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _documented(word: str) -> str:
+def _documented(word: str, page: str = "helm.md") -> str:
     """Return the one block of the page that has a word."""
-    (block,) = [one for one in markdown.shell_blocks("helm.md") if word in one]
+    (block,) = [one for one in markdown.shell_blocks(page) if word in one]
     return block
 
 
@@ -268,6 +274,8 @@ def test_what_the_page_says_works(admin: Installation) -> None:
     admin.apply_cart_service()
     admin.run(_documented("kubectl annotate"))
     admin.run(_documented("helm upgrade"))
+    admin.run(_documented("helm upgrade", "upgrading.md"))
+    assert admin.image() == f"registry.example.com/carthub-operator:{__version__}"
     assert admin.helm("list", "--short", *_HERE).split() == [RELEASE]
     live = admin.kubectl.get("cartservice", "backend", "-n", "shopping-cart")
     assert live["metadata"]["annotations"]["carthub.io/protect"] == "true"

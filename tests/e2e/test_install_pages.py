@@ -73,15 +73,15 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def _told_where_aws_is(helm: Helm, platform: "Platform", folder: Path) -> str:
-    """Return a `helm` for a shell that installs with the address of the stand-in besides."""
+    """Return a `helm` for a shell that also gives every release the stand-in's address."""
     values = {
         "extraEnv": [{"name": k, "value": v} for k, v in sorted(platform.aws.environment.items())]
     }
     (folder / "stand-in.yaml").write_text(yaml.safe_dump(values))
     binary = shlex.quote(helm.command()[0])
     return (
-        f'helm() {{ if [ "$1" = install ]; then {binary} "$@" --values stand-in.yaml; '
-        f'else {binary} "$@"; fi; }}'
+        f'helm() {{ case "$1" in install|upgrade) {binary} "$@" --values stand-in.yaml;; '
+        f'*) {binary} "$@";; esac; }}'
     )
 
 
@@ -142,8 +142,26 @@ def test_the_page_on_helm_works_from_install_to_uninstall(
     assert f'release "{RELEASE}" uninstalled' in shown
 
 
+@pytest.mark.usefixtures("registry")
+def test_an_upgrade_with_helm_goes_as_its_page_says(
+    backend: Cluster, helm: Helm, platform: "Platform", checkout: Path
+) -> None:
+    (install,) = [block for block in shell_blocks("helm.md") if "helm install" in block]
+    with_helm, _with_kubectl, *wait = shell_blocks("upgrading.md")
+
+    shown = run_blocks(
+        [_told_where_aws_is(helm, platform, checkout), install, with_helm, *wait],
+        cwd=checkout,
+        env=_environment(backend, helm),
+        timeout_seconds=400,
+    )
+
+    assert "successfully rolled out" in shown
+    assert "backend is Ready" in shown
+
+
 @pytest.mark.usefixtures("registry", "no_operator")
-def test_an_upgrade_goes_as_its_page_says(
+def test_an_upgrade_with_kubectl_goes_as_its_page_says(
     backend: Cluster, platform: "Platform", checkout: Path
 ) -> None:
     mine = yaml.safe_load(own_kustomization("operator.md"))
@@ -156,7 +174,9 @@ def test_an_upgrade_goes_as_its_page_says(
     (checkout / "deploy" / "mine").mkdir()
     (checkout / "deploy" / "mine" / "kustomization.yaml").write_text(yaml.safe_dump(mine))
 
-    shown = run_blocks(shell_blocks("upgrading.md"), cwd=checkout, env=backend.environment)
+    _with_helm, *others = shell_blocks("upgrading.md")
+
+    shown = run_blocks(others, cwd=checkout, env=backend.environment)
 
     assert "successfully rolled out" in shown
     assert "backend is Ready" in shown
