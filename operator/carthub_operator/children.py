@@ -90,14 +90,21 @@ class Children:
         else:
             self._drop(ChildKey("Secret", name))
 
-    def prune(self, is_wanted: Callable[[ChildKey], bool]) -> None:
-        """Delete what is ours and no longer wanted.
+    def unwanted(self, is_wanted: Callable[[ChildKey], bool]) -> list[Manifest]:
+        """Return what is ours and no longer wanted.
 
         Of other kinds each CartService has one: a second can only be a copy that somebody made.
         """
-        for key, live in list(self._live.items()):
-            if key.kind in kinds.OPTIONAL and not is_wanted(key) and not _is_going(live):
-                self.remove(live)
+        return [
+            live
+            for key, live in self._live.items()
+            if key.kind in kinds.OPTIONAL and not is_wanted(key) and not _is_going(live)
+        ]
+
+    def prune(self, is_wanted: Callable[[ChildKey], bool]) -> None:
+        """Delete what is ours and no longer wanted."""
+        for live in self.unwanted(is_wanted):
+            self.remove(live)
 
     def remove(self, live: Manifest) -> None:
         """Delete one child."""

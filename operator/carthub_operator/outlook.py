@@ -3,7 +3,7 @@
 Spares a restart the reading of every Secret, and tells of a suspended resource what it misses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from carthub_operator import rollout
@@ -11,7 +11,7 @@ from carthub_operator.api import names
 from carthub_operator.api.conditions import Type
 from carthub_operator.api.durations import seconds
 from carthub_operator.api.resource import CartService
-from carthub_operator.desired.children import Plan, plan
+from carthub_operator.desired.children import ChildKey, Plan, plan
 from carthub_operator.desired.facts import Facts, Manifest
 from carthub_operator.desired.replicas import replicas
 
@@ -26,6 +26,9 @@ class Live(Protocol):
 
     def differs(self, manifest: Manifest, *, field_manager: str = ...) -> bool:
         """Tell whether applying it would change anything."""
+
+    def unwanted(self, is_wanted: Callable[[ChildKey], bool]) -> Sequence[Manifest]:
+        """Return what is ours and no longer wanted."""
 
 
 def looks_settled(resource: CartService, children: Live, facts: Facts) -> bool:
@@ -57,10 +60,11 @@ def looks_settled(resource: CartService, children: Live, facts: Facts) -> bool:
 
 
 def is_pending(resource: CartService, children: Live, wanted: Plan) -> bool:
-    """Tell whether carrying out a plan would change a child."""
+    """Tell whether carrying out a plan would change or remove a child."""
     count = replicas(resource, exists=True)
     return (
         bool(wanted.create)
+        or bool(children.unwanted(wanted.wants))
         or any(children.differs(manifest) for manifest in wanted.apply)
         or (
             count is not None
