@@ -1,4 +1,4 @@
-"""Every reason that the operator can tell has its entry: what it means, what to do."""
+"""Every reason and every Event that the operator tells has its entry in the documentation."""
 
 import itertools
 import re
@@ -7,11 +7,13 @@ from enum import StrEnum
 import pytest
 
 from carthub_operator.api.conditions import Advice, Reason
+from carthub_operator.news import Occasion
 from tests.support import markdown
 
 
 @pytest.mark.parametrize(
-    ("heading", "reasons"), [("### Reasons", Reason), ("### Warnings", Advice)]
+    ("heading", "reasons"),
+    [("### Reasons", Reason), ("### Warnings", Advice), ("### Events", Occasion)],
 )
 def test_each_reason_has_one_entry(heading: str, reasons: type[StrEnum]) -> None:
     rows = markdown.table("resource.md", heading)

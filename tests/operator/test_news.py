@@ -2,23 +2,37 @@
 
 from typing import Any
 
+import pytest
+
 from carthub_operator import news
 from carthub_operator.news import Change
 from tests.support.resources import cart_service
 
 SERVICE = Change("created", "Service", "backend-service")
 DEPLOYMENT = Change("changed", "Deployment", "backend-deployment")
+SECRET = Change("changed", "Secret", "backend-db")
 
 
 def _status(
-    *, generation: int = 1, version: str | None = "v1", **conditions: tuple[str, str, str]
+    *,
+    generation: int = 1,
+    version: str | None = "v1",
+    pods: int = 2,
+    **conditions: tuple[str, str, str],
 ) -> dict[str, Any]:
     told = {"Ready": ("True", "Ready", "it serves"), **conditions}
     return {
         "observedGeneration": generation,
         "image": "a:1",
+        "readyReplicas": pods,
         "conditions": [
-            {"type": kind, "status": status, "reason": reason, "message": message}
+            {
+                "type": kind,
+                "status": status,
+                "reason": reason,
+                "message": message,
+                "observedGeneration": generation,
+            }
             for kind, (status, reason, message) in told.items()
         ],
         **({"database": {"secretVersionId": version}} if version else {}),
@@ -51,11 +65,32 @@ def test_what_a_new_spec_or_version_changes_is_updated() -> None:
     assert _children([DEPLOYMENT], **rolling)[0][0] == "Updated"
 
 
-def test_jobs_and_the_secret_are_told_by_their_conditions() -> None:
-    job = Change("created", "Job", "backend-migrate")
-    secret = Change("changed", "Secret", "backend-db")
+def test_a_job_is_told_by_its_condition() -> None:
+    assert _children([Change("created", "Job", "backend-migrate")]) == []
 
-    assert _children([job, secret]) == []
+
+def test_a_secret_that_somebody_else_had_is_restored() -> None:
+    gone = Change("created", "Secret", "backend-db")
+
+    assert _children([SECRET]) == [("Restored", "Secret backend-db set back")]
+    assert _children([gone]) == [("Restored", "Secret backend-db made again")]
+
+
+def test_a_secret_with_a_new_version_or_spec_is_told_by_its_version() -> None:
+    assert _children([SECRET], version="v0") == []
+    assert _children([SECRET], generation=0) == []
+    assert _children([SECRET], Ready=("False", "RollingOut", "")) == []
+
+
+@pytest.mark.parametrize("asked", [{"carthub.io/sync": "2"}, {}], ids=["asked", "no longer"])
+def test_a_secret_that_only_notes_a_sync_is_no_news(asked: dict[str, str]) -> None:
+    status = _status()
+    status["database"]["lastHandledSync"] = "1"
+    resource = cart_service(status=status, annotations=asked)
+
+    assert news.of_children(resource, [SECRET], version_id="v1") == []
+    handled = cart_service(status=status, annotations={"carthub.io/sync": "1"})
+    assert len(news.of_children(handled, [SECRET], version_id="v1")) == 1
 
 
 def test_what_is_removed_is_told() -> None:
@@ -114,3 +149,116 @@ def test_a_note_is_cut_by_its_bytes() -> None:
     (told,) = news.of_status(before, now)
 
     assert 990 < len(told.note.encode()) <= 1024
+
+
+AVAILABLE, FEW = ("True", "Available", "2 of 2 pods"), ("False", "Unavailable", "0 of 2 pods")
+ROLLING, LACKING = ("False", "RollingOut", "1 of 2 updated"), ("False", "Unavailable", "0 of 2")
+
+
+def test_too_few_pods_are_told_once() -> None:
+    before = _status(DeploymentAvailable=AVAILABLE)
+    now = _status(pods=0, Ready=LACKING, DeploymentAvailable=FEW)
+
+    assert _between(before, now) == [(True, "Unavailable")]
+    assert news.of_status(before, now)[0].note == "0 of 2 pods"
+    assert _between(now, now) == []
+    assert _between(now, before) == [(False, "Ready")]
+
+
+def test_pods_that_have_never_served_are_no_loss() -> None:
+    before = _status(pods=0, Ready=ROLLING, DeploymentAvailable=FEW)
+
+    assert _between(_status(pods=0, Ready=ROLLING), before) == []
+    assert _between({"observedGeneration": -1}, before) == []
+
+
+def test_pods_that_are_asked_for_and_not_there_yet_are_no_loss() -> None:
+    lacking = ("False", "Unavailable", "2 of 10 pods serving")
+
+    assert (
+        _between(
+            _status(DeploymentAvailable=AVAILABLE),
+            _status(Ready=lacking, DeploymentAvailable=lacking),
+        )
+        == []
+    )
+
+
+def test_the_surge_of_a_rollout_is_no_loss() -> None:
+    before = _status(pods=3, Ready=ROLLING, DeploymentAvailable=AVAILABLE)
+    scaled = ("False", "Unavailable", "2 of 10 pods serving")
+
+    assert _between(before, _status(Ready=ROLLING, DeploymentAvailable=scaled)) == []
+
+
+def test_pods_that_are_lost_with_their_deployment_are_told() -> None:
+    now = _status(pods=0, Ready=ROLLING, DeploymentAvailable=FEW)
+
+    assert _between(_status(DeploymentAvailable=AVAILABLE), now) == [(True, "Unavailable")]
+
+
+def test_a_stall_of_the_pods_speaks_for_those_that_are_lost_with_it() -> None:
+    crash = ("False", "CrashLoop", "pod a ends")
+    stalled = ("True", "CrashLoop", "pod a ends")
+    fine = _status(Stalled=("False", "Idle", ""), DeploymentAvailable=AVAILABLE)
+    now = _status(pods=0, Ready=crash, Stalled=stalled, DeploymentAvailable=FEW)
+
+    assert _between(fine, now) == [(True, "CrashLoop")]
+    # The version before still served when the new one was told to crash.
+    before = _status(Ready=crash, Stalled=stalled, DeploymentAvailable=AVAILABLE)
+    assert _between(before, now) == [(True, "Unavailable")]
+
+
+MIGRATED = ("True", "Migrated", "The schema serves a:2")
+MIGRATING = ("Unknown", "Migrating", "Job backend-migrate-1 migrates the schema for a:2")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [MIGRATING, ("Unknown", "Suspended", "not migrated yet"), ("Unknown", "ImagePullFailed", "")],
+    ids=["running", "running while suspended", "with trouble"],
+)
+def test_a_later_migration_that_has_succeeded_is_told_once(before: tuple[str, str, str]) -> None:
+    was = _status(Ready=ROLLING, MigrationSucceeded=before)
+    now = _status(Ready=ROLLING, MigrationSucceeded=MIGRATED)
+
+    assert _between(was, now) == [(False, "Migrated")]
+    assert news.of_status(was, now)[0].note == "The schema serves a:2"
+    assert _between(now, now) == []
+
+
+def test_the_first_migration_of_a_new_resource_is_no_news() -> None:
+    before = _status(Ready=ROLLING, MigrationSucceeded=MIGRATING)
+    del before["image"]
+
+    assert _between(before, _status(Ready=ROLLING, MigrationSucceeded=MIGRATED)) == []
+
+
+def test_a_schema_that_was_there_already_is_no_news() -> None:
+    now = _status(generation=2, Ready=ROLLING, MigrationSucceeded=MIGRATED)
+    waiting = ("Unknown", "Pending", "Waiting for the database credentials")
+
+    # The image of before is asked for again.
+    assert _between(_status(Ready=ROLLING, MigrationSucceeded=MIGRATING), now) == []
+    # Migrations are switched on, and the credentials are back.
+    assert _between(_status(generation=2, Ready=ROLLING), now) == []
+    back = _status(generation=2, Ready=ROLLING, MigrationSucceeded=waiting)
+    assert _between(back, now) == []
+
+
+def test_suspending_and_resuming_are_told_once() -> None:
+    suspended = _status(generation=2, Suspended=("True", "Suspended", "it is left alone"))
+
+    assert _between(_status(), suspended) == [(False, "Suspended")]
+    assert news.of_status(_status(), suspended)[0].note == "it is left alone"
+    assert _between(suspended, suspended) == []
+    assert _between(suspended, _status(generation=3)) == [(False, "Resumed")]
+
+
+def test_an_autoscaler_without_metrics_is_no_news() -> None:
+    # So on a new cluster, and while pods of a quick rollout are young.
+    before = _status(AutoscalingReady=("True", "Scaling", ""))
+    without = _status(AutoscalingReady=("False", "MetricsUnavailable", "no metrics"))
+
+    assert _between(before, without) == []
+    assert _between(_status(AutoscalingReady=("Unknown", "Pending", "")), without) == []

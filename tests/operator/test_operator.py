@@ -18,6 +18,11 @@ from tests.support.live_operator import (
 from tests.support.resources import IMAGE
 
 
+def _told(cart: LiveCart) -> list[str]:
+    """Return the reasons of its Events, in their order."""
+    return [event["reason"] for event in cart.events()]
+
+
 def test_one_apply_makes_every_child(
     cart: LiveCart,
     secret_id: str,
@@ -45,7 +50,7 @@ def test_one_apply_makes_every_child(
     record_property("requests", dict(counted))
     # A ServiceMonitor is made only where another test has made its kind known.
     assert counted.total() - counted["patch servicemonitors"] <= 14, counted
-    assert {event["reason"] for event in cart.events()} == {"NoAuthentication", "Ready"}
+    assert set(_told(cart)) == {"NoAuthentication", "Ready"}
 
 
 def test_a_pass_over_an_unchanged_resource_writes_nothing(
@@ -119,6 +124,7 @@ def test_a_changed_image_bound_and_log_level_reach_the_children(ready: LiveCart)
     container = ready.child("Deployment")["spec"]["template"]["spec"]["containers"][0]
     assert container["image"] == OTHER_IMAGE
     assert {"name": "LOG_LEVEL", "value": "DEBUG"} in container["env"]
+    ready.eventually(lambda: _told(ready).count("Migrated") == 1, what="an event")
     assert ready.child("HorizontalPodAutoscaler")["spec"]["maxReplicas"] == 7
     assert ready.resource()["status"]["image"] == OTHER_IMAGE
     ready.eventually(lambda: len(ready.items("Job")) == 1, what="the older Job is gone")
@@ -144,9 +150,7 @@ def test_what_the_spec_switches_off_is_removed(ready: LiveCart) -> None:
     ready.eventually(
         lambda: ready.get("PodDisruptionBudget", "backend-pdb") is None, what="no budget"
     )
-    ready.eventually(
-        lambda: "Removed" in [event["reason"] for event in ready.events()], what="an event"
-    )
+    ready.eventually(lambda: "Removed" in _told(ready), what="an event")
 
 
 def test_a_suspended_resource_is_left_alone(ready: LiveCart, operator: OperatorProcess) -> None:
@@ -163,6 +167,13 @@ def test_a_suspended_resource_is_left_alone(ready: LiveCart, operator: OperatorP
 
     ready.wait_ready()
     assert ready.get("Service", "backend-service")
+    ready.eventually(
+        lambda: (
+            [reason for reason in _told(ready) if reason in {"Suspended", "Resumed"}]
+            == ["Suspended", "Resumed"]
+        ),
+        what="an event for each",
+    )
 
 
 def test_a_description_shows_what_happened(ready: LiveCart, operator: OperatorProcess) -> None:

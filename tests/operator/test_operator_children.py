@@ -85,6 +85,8 @@ def test_an_edited_secret_is_set_back_at_the_refresh(ready: LiveCart) -> None:
     ready.patch("Secret", "backend-db", {"data": {"DB_PASSWORD": "bm9uZQ=="}})
 
     ready.eventually(lambda: ready.secret()["DB_PASSWORD"] == PASSWORD, what="the good password")
+    note = "Secret backend-db set back"
+    ready.eventually(lambda: [one["note"] for one in ready.events()].count(note), what="an event")
 
 
 def test_a_child_that_lost_a_mark_of_ours_gets_it_back(ready: LiveCart) -> None:
