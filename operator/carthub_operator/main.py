@@ -156,6 +156,9 @@ class Operator:
         self._metrics.observe_leadership(is_leading)
         # A standby sees them too: once is enough.
         self._metrics.observe_conditions(lambda: self._cache.conditions() if is_leading() else ())
+        self._metrics.observe_secret_changes(
+            lambda: self._cache.secret_changes() if is_leading() else ()
+        )
 
     def _candidate(self) -> Leadership:
         # Connections of its own: no load may keep it from renewing in time.

@@ -15,6 +15,7 @@ from carthub_dev import packages, programs
 from carthub_dev.ledger import Ledger
 from carthub_operator.api.resource import Key
 from carthub_operator.runtime.metrics import Metrics as OperatorMetrics
+from tests.support import markdown
 from tests.support.debian import ensure_or_skip
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -49,8 +50,18 @@ def _shown(registry: CollectorRegistry) -> dict[str, set[str]]:
     return found
 
 
+def _stems(shown: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Return the labels of each metric, histograms as one."""
+    found: dict[str, set[str]] = {}
+    for name, labels in shown.items():
+        if not name.endswith("_created"):
+            stem = re.sub(r"_(bucket|count|sum)$", "", name)
+            found.setdefault(stem, set()).update(labels - {"le"})
+    return found
+
+
 @pytest.fixture(scope="module")
-def shown() -> dict[str, set[str]]:
+def shown_by_operator() -> dict[str, set[str]]:
     operator = OperatorMetrics()
     operator.observe_queue(length=lambda: 0, oldest=lambda: 0)
     operator.observe_leadership(lambda: True)
@@ -58,19 +69,24 @@ def shown() -> dict[str, set[str]]:
     operator.observe_secrets(lambda: {("eu-west-1", "s", ""): 0})
     ready = {"type": "Ready", "status": "True", "reason": "Ready"}
     operator.observe_conditions(lambda: [(Key("shop", "backend"), ready)])
+    operator.observe_secret_changes(lambda: [(Key("shop", "backend"), "2026-01-02T03:04:05Z")])
     operator.on_api_call("GET", "Service", 200, 0)
     operator.on_aws_call("DescribeSecret", "", 0)
     operator.pass_seconds.labels("done").observe(0)
     operator.changes.labels("created", "Service").inc()
     operator.missed.labels("Service").inc()
+    return _shown(operator.registry)
 
+
+@pytest.fixture(scope="module")
+def shown(shown_by_operator: dict[str, set[str]]) -> dict[str, set[str]]:
     service = ServiceMetrics()
     service.watch_pool(size=lambda: 0, checked_out=lambda: 0, overflow=lambda: 0)
     service.watch_connections(lambda: 0)
     service.observe_request("GET", "/", 200, 0)
     service.refusals.labels("unavailable").inc()
     service.key_fetches.labels("fetched").inc()
-    return {**_shown(operator.registry), **_shown(service.registry)}
+    return {**shown_by_operator, **_shown(service.registry)}
 
 
 def test_every_query_asks_for_metrics_and_labels_that_are_shown(
@@ -94,11 +110,20 @@ def test_every_metric_of_ours_is_on_the_dashboard_or_in_an_alert(
     shown: dict[str, set[str]],
 ) -> None:
     text = " ".join(_queries())
-    ours = {name for name in shown if name.startswith("carthub_")}
-    stems = {
-        re.sub(r"_(bucket|count|sum)$", "", name) for name in ours if not name.endswith("_created")
+    ours = {name for name in _stems(shown) if name.startswith("carthub_")}
+    assert {name for name in ours if name not in text} == set()
+
+
+def test_every_metric_of_the_operator_is_documented_with_its_labels(
+    shown_by_operator: dict[str, set[str]],
+) -> None:
+    text = " ".join(row[0] for row in markdown.table("operator.md", "## Health"))
+    told = {
+        name: set(filter(None, labels.split(",")))
+        for name, labels in re.findall(r"`(\w+)(?:\{([\w,]+)\})?`", text)
     }
-    assert {stem for stem in stems if stem not in text} == set()
+
+    assert told == _stems(shown_by_operator)
 
 
 def test_every_alert_says_what_is_so_and_has_its_page() -> None:

@@ -1,5 +1,6 @@
 """Two operators: one writes, and the other takes over in time."""
 
+import datetime as dt
 import signal
 import time
 from collections.abc import Iterator
@@ -122,6 +123,13 @@ def test_one_writes_and_both_are_ready(pair: Pair) -> None:
     shown = "carthub_cartservice_condition"
     labels = {"namespace": pair.cart.namespace, "type": "Stalled"}
     assert sorted(one.metric(shown, **labels) for one in pair.operators) == [0, 1]
+    shown = "carthub_cartservice_secret_changed_timestamp_seconds"
+    none, changed = sorted(
+        one.metric(shown, namespace=pair.cart.namespace) for one in pair.operators
+    )
+    assert none == 0
+    told = pair.cart.resource()["status"]["database"]["secretChangedAt"]
+    assert changed == dt.datetime.fromisoformat(told).timestamp()
 
 
 def test_the_standby_takes_over_from_one_that_was_killed(pair: Pair) -> None:

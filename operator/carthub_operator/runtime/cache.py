@@ -79,12 +79,18 @@ class ObjectCache:
 
     def conditions(self) -> list[tuple[Key, Mapping[str, Any]]]:
         """Return every condition that the CartServices' statuses tell."""
-        with self._lock:
-            found = [(p, e) for p, e in self._objects.items() if p.kind == names.KIND]
         return [
-            (Key(place.namespace, place.name), condition)
-            for place, entry in found
-            for condition in (entry.live().get("status") or {}).get("conditions", ())
+            (key, condition)
+            for key, status in self._statuses()
+            for condition in status.get("conditions", ())
+        ]
+
+    def secret_changes(self) -> list[tuple[Key, str]]:
+        """Return when the credentials in use last changed, as the statuses tell: RFC 3339."""
+        return [
+            (key, changed_at)
+            for key, status in self._statuses()
+            if (changed_at := (status.get("database") or {}).get("secretChangedAt"))
         ]
 
     def children(self, namespace: str, uid: str) -> Sequence[Manifest]:
@@ -160,6 +166,12 @@ class ObjectCache:
             for place in gone:
                 self._remove(place)
         yield from map(owner_key, vanished)
+
+    def _statuses(self) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+        with self._lock:
+            found = [(p, e) for p, e in self._objects.items() if p.kind == names.KIND]
+        for place, entry in found:
+            yield Key(place.namespace, place.name), entry.live().get("status") or {}
 
     def _owned(self, owner: _Owner, is_wanted: Callable[[str], bool]) -> list[Manifest]:
         with self._lock:

@@ -1,5 +1,7 @@
 """What /metrics shows; the names are part of the operator's interface."""
 
+import contextlib
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -114,6 +116,15 @@ class Metrics:
             },
         )
 
+    def observe_secret_changes(self, changed: Callable[[], Iterable[tuple[Key, str]]]) -> None:
+        """Show when the credentials that each CartService uses last changed, from RFC 3339."""
+        self._observe(
+            "carthub_cartservice_secret_changed_timestamp_seconds",
+            "When the database credentials in use last changed, in seconds since 1970.",
+            ("namespace", "name"),
+            lambda: _timestamps(changed()),
+        )
+
     def _observe(
         self,
         name: str,
@@ -130,6 +141,16 @@ class Metrics:
     def on_aws_call(self, operation: str, code: str, seconds: float) -> None:
         """Count a request to AWS."""
         self._aws.labels(operation, code).observe(seconds)
+
+
+def _timestamps(changed: Iterable[tuple[Key, str]]) -> dict[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for key, changed_at in changed:
+        # Whoever may write a status can write what the API server takes and Python does not: the
+        # others are shown all the same.
+        with contextlib.suppress(ValueError):
+            found[key.namespace, key.name] = dt.datetime.fromisoformat(changed_at).timestamp()
+    return found
 
 
 class _Labelled(Collector):

@@ -203,6 +203,21 @@ def test_conditions_are_those_that_the_statuses_tell() -> None:
     assert cache.conditions() == [(Key("shop", "backend"), ready)]
 
 
+def test_changes_of_secrets_are_those_that_the_statuses_tell() -> None:
+    cache = ObjectCache()
+    changed_at = "2026-01-02T03:04:05Z"
+    for version, name, status in (
+        (1, "new", {}),
+        (2, "without", {"status": {"database": {"maxConnections": 9}}}),
+        (3, "backend", {"status": {"database": {"secretChangedAt": changed_at}}}),
+    ):
+        resource = _service(version, name=name) | {"kind": "CartService"} | status
+        cache.put(resource)
+    cache.put(_service(4))
+
+    assert cache.secret_changes() == [(Key("shop", "backend"), changed_at)]
+
+
 def test_a_copy_in_another_namespace_belongs_to_nobody() -> None:
     cache = ObjectCache()
     cache.put(_service(1))

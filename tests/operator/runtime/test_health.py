@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from carthub_operator.api.resource import Key
 from carthub_operator.runtime.health import HealthServer
 from carthub_operator.runtime.metrics import Metrics
 
@@ -70,6 +71,19 @@ def test_metrics_are_shown(world: World) -> None:
     secret = 'region="eu-west-1",role_arn="",secret_id="prod/db"'
     assert f"carthub_secret_unread_seconds{{{secret}}} 6.0" in text
     assert "carthub_leader 1.0" in text
+
+
+def test_a_change_of_a_secret_is_shown_in_seconds_since_1970(world: World) -> None:
+    backend, other = Key("shop", "backend"), Key("shop", "other")
+    changed = [(other, "2026-02-30T00:00:60z"), (backend, "2026-01-02T03:04:05Z")]
+    world.metrics.observe_secret_changes(lambda: changed)
+
+    status, text = world.get("/metrics")
+
+    assert status == 200
+    shown = [line for line in text.splitlines() if line.startswith("carthub_cartservice_secret")]
+    name = "carthub_cartservice_secret_changed_timestamp_seconds"
+    assert shown == [f'{name}{{name="backend",namespace="shop"}} 1.767323045e+09']
 
 
 def test_anything_else_is_not_found(world: World) -> None:
