@@ -11,6 +11,7 @@ from carthub_dev import chart, operator_process, paths
 from carthub_dev.helm import CHART, Helm, HelmFailed
 from carthub_operator.settings import Settings
 from carthub_operator.version import __version__
+from tests.support import markdown
 from tests.support.charts import CASES, merged, of_kind, values
 
 _DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -330,3 +331,15 @@ def _comparable(one: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_page_has_the_values_as_they_are() -> None:
     assert chart.PAGE.read_text() == chart.page(), "make manifests"
+
+
+def test_scrapes_keep_the_namespaces_that_metrics_name(helm: Helm) -> None:
+    rendered = helm.objects(values=_ON["monitoring.serviceMonitor"])
+    (monitor,) = of_kind(rendered, "ServiceMonitor")
+    (written,) = [
+        one for one in markdown.yaml_blocks("monitoring.md") if one["kind"] == "PodMonitor"
+    ]
+
+    # Else the Prometheus operator puts that of the target in its place.
+    endpoints = (*monitor["spec"]["endpoints"], *written["spec"]["podMetricsEndpoints"])
+    assert [one["honorLabels"] for one in endpoints] == [True, True]
