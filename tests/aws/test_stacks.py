@@ -245,7 +245,37 @@ def test_it_may_assume_the_roles_that_are_named_and_no_other(account: Account) -
         RoleName=role["RoleName"], PolicyName="assume-readers"
     )
     [statement] = policy["PolicyDocument"]["Statement"]
-    assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", readers)
+    assert statement["Resource"] == readers
+    # With Pod Identity the session has tags, and who goes on to another role takes them along.
+    assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+
+
+def test_it_may_read_more_secrets_with_the_keys_that_those_have(account: Account) -> None:
+    secrets = [f"arn:aws:secretsmanager:{REGION}:123456789012:secret:{n}/db-*" for n in "ab"]
+
+    role = _identity(account, "carthub-identity-more", MoreSecrets=",".join(secrets))
+
+    policy = account.client("iam").get_role_policy(
+        RoleName=role["RoleName"], PolicyName="read-more-secrets"
+    )
+    read, decrypt = policy["PolicyDocument"]["Statement"]
+    assert read["Resource"] == secrets
+    assert decrypt["Condition"]["StringLike"]["kms:EncryptionContext:SecretARN"] == secrets
+
+
+def test_both_projects_may_clone_what_the_pipeline_has_for_source(account: Account) -> None:
+    iam = account.client("iam")
+    names = {
+        name: iam.get_role_policy(RoleName=name, PolicyName="carthub-pipeline-clone")
+        for name in (one["RoleName"] for one in iam.list_roles()["Roles"])
+        if "carthub-pipeline-clone" in iam.list_role_policies(RoleName=name)["PolicyNames"]
+    }
+
+    assert sorted(name.split("-")[1] for name in names) == ["build", "deploy"]
+    for policy in names.values():
+        [statement] = policy["PolicyDocument"]["Statement"]
+        assert statement["Action"] == "codecommit:GitPull"
+        assert statement["Resource"] == f"arn:aws:codecommit:{REGION}:123456789012:carthub"
 
 
 def _identity(account: Account, stack: str, **parameters: str) -> Any:

@@ -203,7 +203,8 @@ def _translated(code: str, operation: str, secret: SecretReference) -> SecretErr
         return SecretError(
             Reason.SECRET_ACCESS_DENIED,
             f"AWS refuses the role {secret.role_arn} to the operator ({code}): it must trust the"
-            " operator's own role, whose policy must allow sts:AssumeRole of it",
+            " operator's own role, whose policy must allow it, both for sts:AssumeRole and"
+            " sts:TagSession",
         )
     if code in _DENIED:
         return SecretError(

@@ -237,7 +237,8 @@ def test_a_role_that_may_not_be_assumed_is_told_with_what_it_needs(
     error = b"<Error><Code>AccessDenied</Code><Message>canary</Message></Error>"
     with _answering(403, b"<ErrorResponse>" + error + b"</ErrorResponse>") as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
-        with pytest.raises(SecretError, match=rf"{ROLE} .*must trust.*sts:AssumeRole") as caught:
+        needed = rf"{ROLE} .*must trust.*sts:AssumeRole.*sts:TagSession"
+        with pytest.raises(SecretError, match=needed) as caught:
             _manager(calls).current_version(SecretReference(REGION, "any", ROLE))
     assert caught.value.reason == Reason.SECRET_ACCESS_DENIED
     assert "canary" not in str(caught.value)
