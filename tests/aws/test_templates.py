@@ -151,7 +151,9 @@ def test_the_database_takes_the_connections_of_a_cartservice_with_all_its_pods()
     offered = stacks.template("database")["Parameters"]["MaxConnections"]
 
     assert f"that is {most} with 15 pods" in offered["Description"]
-    assert most < offered["Default"]
+    assert most < offered["Default"] < 2 * most
+    assert "Two need 600" in offered["Description"]
+    assert 2 * most < 600
 
 
 def test_two_logins_take_turns() -> None:
