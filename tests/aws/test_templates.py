@@ -14,6 +14,7 @@ from carthub_operator.desired import connections
 from tests.support import resources as builders
 from tests.support import stacks
 
+_DEPLOY = {"Ref": "DeployStack"}
 EDGE = paths.REPOSITORY / "operator" / "carthub_operator" / "edges" / "aws.py"
 # Of all actions of a service: on the one key that carries it, and to forbid.
 WIDE_ACTIONS = {("database", "IamPoliciesDecide"), ("artifacts", "OnlyWithTls")}
@@ -94,6 +95,57 @@ def test_the_operator_may_call_what_its_code_calls() -> None:
 
     # And the key that its secrets are encrypted with.
     assert allowed == {f"secretsmanager:{operation}" for operation in called} | {"kms:Decrypt"}
+
+
+def test_the_operator_decrypts_the_secrets_that_it_may_read_and_nothing_else() -> None:
+    [own, more] = [one for one in stacks.statements("identity") if one.get("Sid") == "Secrets"]
+    keys = [one for one in stacks.statements("identity") if one.get("Sid") == "TheirKeys"]
+
+    for readable, key in zip((own, more), keys, strict=True):
+        conditions = {**key["Condition"].get("StringEquals", {}), **key["Condition"]["StringLike"]}
+        assert conditions["kms:EncryptionContext:SecretARN"] == readable["Resource"]
+        assert conditions["kms:ViaService"]["Fn::Sub"].startswith("secretsmanager.")
+
+
+def test_a_build_gets_a_clone_because_an_archive_has_no_symbolic_links() -> None:
+    pipeline = stacks.template("pipeline")["Resources"]["Pipeline"]["Properties"]
+    [sources] = [stage["Actions"] for stage in pipeline["Stages"] if stage.get("Name") == "Source"]
+    [either] = sources
+
+    assert (paths.REPOSITORY / "service" / "tests").is_symlink()
+    assert [one["Configuration"]["OutputArtifactFormat"] for one in either["Fn::If"][1:]] == [
+        "CODEBUILD_CLONE_REF",
+        "CODEBUILD_CLONE_REF",
+    ]
+
+
+def test_a_pipeline_without_a_deploy_stack_ends_with_the_build() -> None:
+    template = stacks.template("pipeline")
+    *_, build, deploy = template["Resources"]["Pipeline"]["Properties"]["Stages"]
+
+    assert template["Conditions"]["Deploys"] == {"Fn::Not": [{"Fn::Equals": [_DEPLOY, ""]}]}
+    assert build["Name"] == "Build"
+    condition, stage, nothing = deploy["Fn::If"]
+    assert (condition, stage["Name"], nothing) == ("Deploys", "Deploy", {"Ref": "AWS::NoValue"})
+    # Nor does it name the project, or its role.
+    [started] = [one for one in stacks.statements("pipeline") if one.get("Sid") == "Builds"]
+    for node in (started["Resource"], template["Resources"]["Clone"]["Properties"]["Roles"]):
+        condition, _, without = node["Fn::If"]
+        assert condition == "Deploys"
+        assert "DeployStack" not in str(without)
+
+
+@pytest.mark.parametrize("name", stacks.NAMES)
+def test_what_outlives_its_stack_goes_with_one_that_could_not_be_made(name: str) -> None:
+    kept = [
+        resource
+        for resource in stacks.template(name)["Resources"].values()
+        if resource.get("DeletionPolicy", "").startswith("Retain")
+    ]
+
+    # Else its name is taken when the stack is made again.
+    assert {one["DeletionPolicy"] for one in kept} <= {"RetainExceptOnCreate"}
+    assert {one["UpdateReplacePolicy"] for one in kept} <= {"Retain"}
 
 
 def test_images_are_never_overwritten_and_are_scanned() -> None:
