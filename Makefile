@@ -60,11 +60,15 @@ down: $(READY) ## Remove everything that run or up started
 # 5 is "no tests", of one of the two. A process that crashes fails the run; one started in its place
 # would wait for ever for the others of its group.
 PYTEST := $(BIN)/python -m pytest
+# COVERAGE=1 measures what the tests run of both programs. Both runs add to one file.
+COVERED := $(if $(COVERAGE),--cov --cov-append --cov-report=)
 .PHONY: test
-test: $(READY) ## All tests; WORKERS=0 runs those without nodes one after the other
+test: $(READY) ## All tests; WORKERS=0 runs those without nodes one after the other, COVERAGE=1 measures
+	@$(if $(COVERAGE),rm -f .coverage)
 	@$(PYTEST) -m "not node" --numprocesses $(WORKERS) --max-worker-restart 0 --dist loadgroup \
-	  $(PYTEST_ARGS) || [ $$? -eq 5 ]
-	@$(PYTEST) -m node $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	  $(COVERED) $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	@$(PYTEST) -m node $(COVERED) $(PYTEST_ARGS) || [ $$? -eq 5 ]
+	@$(if $(COVERAGE),$(BIN)/coverage report --skip-covered)
 
 .PHONY: faults
 faults: $(READY) ## The fault tests at full size, which takes a good while; `make test` has their short form

@@ -71,6 +71,27 @@ def test_nothing_is_pushed_after_a_failure(tmp_path: Path, target: str) -> None:
     assert not any("push" in call or "login" in call for call in build.stood_in)
 
 
+def test_the_build_measures_what_its_tests_cover_and_nobody_else_pays_for_it() -> None:
+    variables = yaml.safe_load(BUILD.read_text())["env"]["variables"]
+    plain = {name: value for name, value in os.environ.items() if name not in variables}
+
+    measured, usual = (
+        subprocess.run(
+            ["make", "--dry-run", "--old-file=.venv/.ready", "test"],
+            cwd=paths.REPOSITORY,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for environment in (plain | variables, plain)
+    )
+
+    assert measured.count("--cov --cov-append") == 2
+    assert "coverage report" in measured
+    assert "cov" not in usual
+
+
 @dataclass(frozen=True)
 class Cluster:
     """A namespace with the CartService `backend` and the deployers' role; no operator runs."""
