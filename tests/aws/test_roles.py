@@ -4,31 +4,14 @@ import contextlib
 from collections.abc import Iterator
 
 import psycopg2
-import pytest
 from psycopg2 import sql
 
 from app.migrations import command
 from carthub_dev.database import DatabaseServer
-from carthub_dev.ledger import Ledger
 from tests.support import carts, stacks
 
 PASSWORD = "first"
 SECOND = "second"
-
-
-@pytest.fixture(scope="module")
-def instance(ledger: Ledger) -> Iterator[DatabaseServer]:
-    """A server as RDS hands it over: the administrator owns the database and is no superuser."""
-    with DatabaseServer(ledger) as server:
-        for statement in (
-            "DROP DATABASE carthub",
-            "DROP ROLE carthub_app",
-            "DROP ROLE carthub_owner",
-            "CREATE ROLE carthub_admin LOGIN CREATEROLE CREATEDB PASSWORD 'admin'",
-            "CREATE DATABASE carthub OWNER carthub_admin",
-        ):
-            server.execute(statement, database="postgres")
-        yield server
 
 
 @contextlib.contextmanager

@@ -14,7 +14,12 @@ _COMMAND = re.compile(r"\baws ([a-z]+) ([a-z-]+)([^|;)\n]*)")
 _OPTION = re.compile(r"--(?:no-)?([a-z-]+)")
 # What the command line adds to every operation, and the commands that are its own.
 _COMMON = {"query", "output", "region", "profile"}
-_OWN = {("cloudformation", "deploy"), ("ecr", "get-login-password"), ("eks", "update-kubeconfig")}
+_OWN = {
+    ("cloudformation", "deploy"),
+    ("codecommit", "credential-helper"),
+    ("ecr", "get-login-password"),
+    ("eks", "update-kubeconfig"),
+}
 
 
 def _commands() -> Iterator[tuple[str, str, set[str]]]:

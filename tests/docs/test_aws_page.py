@@ -1,52 +1,64 @@
-"""What the page on AWS has people write into files and apply; its commands: tests/aws."""
+"""What the page on AWS has people give to AWS and to the cluster; its commands: tests/aws."""
 
+import json
 import re
-import shutil
-import string
 from pathlib import Path
+from typing import Any
 
-from carthub_dev import paths
-from carthub_dev.kubectl import Kubectl
-from tests.support import markdown
+import yaml
+
+from tests.support import markdown, stacks
 from tests.support.command_line import carthub
+from tests.support.resources import raw_cart_service, without_nones
 
-_HERE_DOCUMENT = re.compile(r"<<EOF\n(.*?)^EOF$", re.MULTILINE | re.DOTALL)
-VARIABLES = {
-    "REGISTRY": "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
-    "TAG": "0123456789abcdef0123456789abcdef01234567",
-    "AWS_REGION": "eu-west-1",
-}
+_PAGE = "aws.md"
+_JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_NUMBER = re.compile(r"\d{12}")
 
 
-def _written(kind: str) -> str:
-    """Return the one file of a kind that the page writes, with its variables filled in."""
-    found = [
-        text
-        for block in markdown.shell_blocks("aws.md")
-        for text in _HERE_DOCUMENT.findall(block)
-        if f"kind: {kind}\n" in text
-    ]
-    [one] = found
-    return string.Template(one).substitute(VARIABLES)
+def _policies() -> list[list[dict[str, Any]]]:
+    found = _JSON.findall((markdown.DOCS / _PAGE).read_text())
+    return [json.loads(one)["Statement"] for one in found]
 
 
-def test_the_kustomization_gives_the_operator_its_image_and_its_list(tmp_path: Path) -> None:
-    shutil.copytree(paths.REPOSITORY / "deploy" / "operator", tmp_path / "operator")
-    own = tmp_path / "mine"
-    own.mkdir()
-    (own / "kustomization.yaml").write_text(_written("Kustomization"))
-
-    # No cluster is asked.
-    built = Kubectl(tmp_path / "none")("kustomize", str(own))
-
-    assert f"image: {VARIABLES['REGISTRY']}/carthub-operator:{VARIABLES['TAG']}\n" in built
-    assert 'value: \'{"shopping-cart": ["prod/carthub/*"]}\'\n' in built
-    assert built.count("name: CARTHUB_SECRET_ALLOW_LIST") == 1
-    assert "CARTHUB_LEASE_NAMESPACE" in built
+def _actions(statements: list[dict[str, Any]]) -> set[str]:
+    return {action for one in statements for action in stacks.listed(one["Action"])}
 
 
-def test_the_cartservice_is_valid(tmp_path: Path) -> None:
+def test_a_role_of_another_account_lets_the_operator_do_what_its_own_policy_allows() -> None:
+    own = _actions(list(stacks.statements("identity"))) - {"sts:AssumeRoleWithWebIdentity"}
+    trust, rights = _policies()
+
+    assert _actions(trust) | _actions(rights) == own
+    [trusted] = trust
+    # Both, with Pod Identity: the session's tags go on to the next role.
+    assert trusted["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+
+
+def test_the_accounts_of_the_page_are_two() -> None:
+    trust, rights = _policies()
+    [credentials] = markdown.yaml_blocks(_PAGE)
+    here, there = _NUMBER.findall(str(trust)), _NUMBER.findall(str(rights))
+    role = credentials["credentials"]["secretsManager"]["roleArn"]
+
+    assert set(here).isdisjoint(there)
+    assert set(_NUMBER.findall(role)) == set(there)
+
+
+def test_a_cartservice_takes_the_role(tmp_path: Path) -> None:
+    raw = without_nones(raw_cart_service())
+    [credentials] = markdown.yaml_blocks(_PAGE)
+    raw["spec"]["database"] |= credentials
+    raw["metadata"] = {"name": "backend", "namespace": "shopping-cart"}
     file = tmp_path / "backend.yaml"
-    file.write_text(_written("CartService"))
+    file.write_text(yaml.safe_dump(raw))
 
     assert carthub("validate", "-f", str(file)).code == 0
+
+
+def test_it_installs_no_operator_of_its_own() -> None:
+    commands = "\n".join(markdown.shell_blocks(_PAGE))
+
+    # Two ways of installing it under one name refuse each other: this page sends on to Helm's.
+    assert "deploy/mine" not in commands
+    assert "install-eks.md#2-the-operator" in (markdown.DOCS / _PAGE).read_text()

@@ -8,7 +8,7 @@ _ROOT = DOCS.parent
 # Page -> the tests that run its blocks; what needs an account is carried out on stand-ins.
 _RUN_BY = {
     "api.md": ("service/test_api_guide.py",),
-    "aws.md": ("aws/test_stacks.py", "docs/test_aws_page.py"),
+    "aws.md": ("aws/test_page_blocks.py", "aws/test_stacks.py"),
     "backup.md": ("docs/test_backup_guide.py",),
     "cli.md": ("e2e/test_documented_commands.py",),
     "gitops.md": ("e2e/test_pipeline.py", "operator/test_documented_installs.py"),
