@@ -61,6 +61,10 @@ class Cache(Protocol):
         """Forget an object, unless a later one is known; return whether."""
 
 
+# Region and role at AWS: what answers or hangs as one, and has one client.
+Place = tuple[str, str | None]
+
+
 @dataclass(frozen=True)
 class SecretReference:
     """Which secret at AWS, and the role it is read in; None: the operator's own."""
@@ -68,6 +72,11 @@ class SecretReference:
     region: str
     secret_id: str
     role_arn: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it is read, and with whose rights."""
+        return self.region, self.role_arn
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 
 from carthub_operator.api.conditions import Reason
-from carthub_operator.contracts import SecretReference
+from carthub_operator.contracts import Place, SecretReference
 from carthub_operator.errors import SecretError
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class AwsSecretsManager:
         self._lock = threading.Lock()
         # A session of our own: the default one is not safe to share between threads.
         self._session = boto3.session.Session()
-        # By region and role; what was used last is last.
-        self._clients: dict[tuple[str, str | None], _Client] = {}
+        # What was used last is last.
+        self._clients: dict[Place, _Client] = {}
 
     def current_version(self, secret: SecretReference) -> str:
         """Return the id of the version that is current; its value is not fetched."""
@@ -121,7 +121,7 @@ class AwsSecretsManager:
         return answer["VersionId"], _fields(answer.get("SecretString"))
 
     def _client(self, secret: SecretReference) -> "SecretsManagerClient":
-        place = (secret.region, secret.role_arn)
+        place = secret.place
         with self._lock:
             known = self._clients.pop(place, None)
             if known is not None and known.expires_at > time.time() + _RENEW_SECONDS:

@@ -15,14 +15,12 @@ from typing import Protocol
 
 from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import Key
-from carthub_operator.contracts import Reading, SecretReference
+from carthub_operator.contracts import Place, Reading, SecretReference
 from carthub_operator.errors import CarthubError, SecretError
 
 # How long a pass waits for a first answer: long enough for an AWS that answers.
 PATIENCE_SECONDS = 2.0
 _LEAST_JITTER, _MOST_JITTER = 0.9, 1.1
-# Region and role: what answers or hangs as one.
-_Place = tuple[str, str | None]
 
 
 class SecretsManager(Protocol):
@@ -87,7 +85,7 @@ class AwsSecretSchedule:
         self._threads: list[threading.Thread] = []
         self._is_closed = False
         # Whether AWS served when last asked there. Where not, passes need not wait for it.
-        self._serves: dict[_Place, bool] = {}
+        self._serves: dict[Place, bool] = {}
 
     def start(self, *, threads: int) -> None:
         """Begin to ask."""
@@ -147,9 +145,7 @@ class AwsSecretSchedule:
             if demand is not None:
                 self._demands[key] = demand
             if is_demanded or not _is_enough(entry.reading, known_version):
-                self._wait_for_answer(
-                    _place(reference), entry, subscription, is_demanded=is_demanded
-                )
+                self._wait_for_answer(reference.place, entry, subscription, is_demanded=is_demanded)
             subscription.told = entry.reading
             return entry.reading
 
@@ -168,7 +164,7 @@ class AwsSecretSchedule:
             self._demands.pop(key, None)
 
     def _wait_for_answer(
-        self, place: _Place, entry: _Entry, subscription: _Subscription, *, is_demanded: bool
+        self, place: Place, entry: _Entry, subscription: _Subscription, *, is_demanded: bool
     ) -> None:
         wanted = entry.answers + 1
         if entry.is_being_read:
@@ -194,8 +190,8 @@ class AwsSecretSchedule:
         entry.subscriptions.pop(key, None)
         if not entry.subscriptions:
             del self._entries[reference]
-            if all(_place(other) != _place(reference) for other in self._entries):
-                self._serves.pop(_place(reference), None)
+            if all(other.place != reference.place for other in self._entries):
+                self._serves.pop(reference.place, None)
 
     def _work(self) -> None:
         while True:
@@ -228,12 +224,12 @@ class AwsSecretSchedule:
         ]
         if not due:
             return None
-        tried = {_place(one) for one in self._in_hand if not self._has_served(one)}
+        tried = {one.place for one in self._in_hand if not self._has_served(one)}
         tries_more = len(tried) < max(1, len(self._threads) // 2)
         due = [
             one
             for one in due
-            if self._has_served(one[0]) or (tries_more and _place(one[0]) not in tried)
+            if self._has_served(one[0]) or (tries_more and one[0].place not in tried)
         ]
         return min(due, key=lambda one: one[1].due_at, default=None)
 
@@ -247,7 +243,7 @@ class AwsSecretSchedule:
         return min(later) - now if later else None
 
     def _has_served(self, reference: SecretReference) -> bool:
-        return self._serves.get(_place(reference), False)
+        return self._serves.get(reference.place, False)
 
     def _read(self, reference: SecretReference, before: Reading, known: set[str | None]) -> Reading:
         """Ask AWS; what was known stays where it fails."""
@@ -287,7 +283,7 @@ class AwsSecretSchedule:
         if after.error is None:
             entry.read_at = self._monotonic()
         if self._entries.get(reference) is entry:
-            self._serves[_place(reference)] = not _is_of_aws(after)
+            self._serves[reference.place] = not _is_of_aws(after)
         entry.reading = after
         entry.answers += 1
         entry.is_being_read = entry.is_wanted_again = False
@@ -297,10 +293,6 @@ class AwsSecretSchedule:
             for key, one in subscriptions.items()
             if not one.is_waiting and _facts(one.told) != _facts(after)
         ]
-
-
-def _place(reference: SecretReference) -> _Place:
-    return reference.region, reference.role_arn
 
 
 def _is_enough(reading: Reading, known_version: str | None) -> bool:

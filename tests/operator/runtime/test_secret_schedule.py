@@ -71,6 +71,7 @@ class World:
     def read(
         self,
         key: Key = BACKEND,
+        reference: SecretReference = SECRET,
         *,
         known_version: str | None = None,
         demand: str | None = None,
@@ -78,7 +79,7 @@ class World:
     ) -> Reading:
         return self.schedule.reading(
             key,
-            SECRET,
+            reference,
             interval_seconds=interval_seconds,
             known_version=known_version,
             demand=demand,
@@ -260,16 +261,7 @@ def test_while_aws_refuses_all_no_pass_waits_for_another_secret(world: World) ->
 
 def test_a_region_that_hangs_slows_no_other(world: World) -> None:
     for number, lost in enumerate(LOST):
-        assert (
-            world.schedule.reading(
-                Key("shop", f"lost-{number}"),
-                lost,
-                interval_seconds=10,
-                known_version=None,
-                demand=None,
-            )
-            == Reading()
-        )
+        assert world.read(Key("shop", f"lost-{number}"), lost, interval_seconds=10) == Reading()
 
     # Asked there for the first time, and answered.
     world.schedule.start(threads=2)
@@ -281,13 +273,7 @@ def test_a_region_that_hangs_slows_no_other(world: World) -> None:
 
 def test_a_region_that_is_back_gets_every_thread_again(world: World) -> None:
     for number, lost in enumerate(LOST):
-        world.schedule.reading(
-            Key("shop", f"lost-{number}"),
-            lost,
-            interval_seconds=10,
-            known_version=None,
-            demand=None,
-        )
+        world.read(Key("shop", f"lost-{number}"), lost, interval_seconds=10)
     world.aws.is_found.set()
 
     eventually(
