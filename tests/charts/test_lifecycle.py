@@ -17,8 +17,10 @@ from carthub_dev.control_plane import ControlPlane
 from carthub_dev.helm import CHART, RELEASE, Helm, HelmFailed
 from carthub_dev.kubectl import Kubectl
 from carthub_dev.ledger import Ledger
+from carthub_operator.api import names
 from carthub_operator.version import __version__
 from tests.support import crd, markdown
+from tests.support.cluster import eventually
 
 _NAMESPACE = "carthub-system"
 _OLDER, _NEWER = "0.0.9", "99.0.0-rc.1"
@@ -76,7 +78,9 @@ class Installation:
         return version
 
     def apply_cart_service(self) -> None:
-        """Apply the example."""
+        """Apply the example, once its definition is served."""
+        served = ("api-resources", "--api-group", names.GROUP, "--output", "name")
+        eventually(lambda: crd.NAME in self.kubectl(*served).split(), what="the kind is served")
         self.kubectl("apply", "--filename", str(crd.ROOT / "examples" / "minimal.yaml"))
 
     def cart_services(self) -> list[str]:
