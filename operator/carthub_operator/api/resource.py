@@ -44,7 +44,7 @@ class CartService:
     @property
     def was_told(self) -> bool:
         """Return whether the operator has ever written its status."""
-        return bool(self.status.get("observedGeneration", -1) != -1)
+        return was_told(self.status)
 
     @property
     def owner_reference(self) -> dict[str, Any]:
@@ -95,6 +95,11 @@ RULES: Final = (
         holds=lambda it: not _copies_its_own_secret(it),
     ),
 )
+
+
+def was_told(status: Mapping[str, Any]) -> bool:
+    """Return whether the operator has ever written this status; the definition begins it."""
+    return bool(status.get("observedGeneration", -1) != -1)
 
 
 def parse(raw: Mapping[str, Any]) -> CartService:

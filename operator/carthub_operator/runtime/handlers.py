@@ -13,11 +13,12 @@ import kopf
 
 from carthub_operator import kinds
 from carthub_operator.api import names
+from carthub_operator.api.resource import was_told
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache, owner_key
 from carthub_operator.runtime.session import session
 from carthub_operator.runtime.streams import Streams
-from carthub_operator.runtime.work_queue import WorkQueue
+from carthub_operator.runtime.work_queue import Urgency, WorkQueue
 
 _LAST_BACKOFF_SECONDS = 10.0
 _PAGE = 500
@@ -101,6 +102,7 @@ def _watch(
         is_news = cache.deleted(live) if is_gone else cache.put(live)
         key = owner_key(live)
         if is_news and key is not None:
-            queue.add(key)
+            is_new = kind is kinds.CART_SERVICE and not was_told(live.get("status") or {})
+            queue.add(key, urgency=Urgency.FIRST_PASS if is_new else Urgency.NEWS)
 
     kopf.on.event(*where, id=f"{kind.name.lower()}-seen", registry=registry)(seen)

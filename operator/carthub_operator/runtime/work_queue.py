@@ -1,4 +1,4 @@
-"""The work queue: each key once, news before routine, failures later and later."""
+"""The work queue: each key once, what serves before what does not yet, failures ever later."""
 
 import heapq
 import itertools
@@ -20,7 +20,10 @@ class Urgency(IntEnum):
     """Which of two due keys comes first."""
 
     NEWS = 0
-    ROUTINE = 1
+    # Of a CartService that was never told anything. Hundreds applied at once take minutes, and
+    # hold up nothing that is wrong with those that serve.
+    FIRST_PASS = 1
+    ROUTINE = 2
 
 
 @dataclass(order=True)

@@ -105,6 +105,19 @@ def test_a_deleted_child_is_forgotten_and_a_pass(watch: Watch) -> None:
     assert not watch.cache.children("shop", "uid")
 
 
+def test_what_serves_comes_before_what_was_never_told_anything(watch: Watch) -> None:
+    def resource(name: str, **told: object) -> dict[str, Any]:
+        metadata = {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "1"}
+        return {"metadata": metadata, **told}
+
+    # As the definition makes it.
+    watch.tell("cartservice-seen", "ADDED", resource("new", status={"observedGeneration": -1}))
+    watch.tell("service-seen", "MODIFIED", _service(1))
+    watch.tell("cartservice-seen", "MODIFIED", resource("told", status={"observedGeneration": 1}))
+
+    assert [key and key.name for key in watch.queued()] == ["backend", "told", "new"]
+
+
 def test_a_deleted_resource_gets_a_last_pass(watch: Watch) -> None:
     raw = {
         "metadata": {

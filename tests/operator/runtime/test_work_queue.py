@@ -13,7 +13,7 @@ from carthub_operator.runtime.work_queue import (
 )
 from tests.support.fakes import FakeClock
 
-ONE, TWO = Key("shop", "one"), Key("shop", "two")
+ONE, TWO, THREE = Key("shop", "one"), Key("shop", "two"), Key("shop", "three")
 
 
 @pytest.fixture
@@ -50,6 +50,14 @@ def test_news_come_before_routine(queue: WorkQueue) -> None:
     queue.add(TWO)
 
     assert _take_all(queue) == [TWO, ONE]
+
+
+def test_a_first_pass_comes_after_news_and_before_routine(queue: WorkQueue) -> None:
+    queue.add(THREE, urgency=Urgency.ROUTINE)
+    queue.add(ONE, urgency=Urgency.FIRST_PASS)
+    queue.add(TWO)
+
+    assert _take_all(queue) == [TWO, ONE, THREE]
 
 
 def test_news_of_a_key_that_waits_for_routine_come_first(queue: WorkQueue) -> None:
