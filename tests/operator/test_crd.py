@@ -15,7 +15,8 @@ from carthub_dev.control_plane import ControlPlane
 from carthub_operator.api import crd, names, resource
 from tests.support import control_plane as planes
 from tests.support import crd as crds
-from tests.support.corpus import BAD, GOOD, Bad
+from tests.support.corpus.refusals import Bad
+from tests.support.corpus.whole import BAD, GOOD
 from tests.support.crd import CRD_FILE, ROOT
 from tests.support.live_cart import LiveCart
 from tests.support.resources import raw_cart_service, without_nones

@@ -6,7 +6,8 @@ import pytest
 
 from carthub_operator.api import names, resource
 from carthub_operator.errors import InvalidSpec
-from tests.support.corpus import BAD, GOOD, ONLY_AT_ADMISSION, Bad
+from tests.support.corpus.refusals import Bad
+from tests.support.corpus.whole import BAD, GOOD, ONLY_AT_ADMISSION
 from tests.support.resources import UID, cart_service, raw_cart_service, without_nones
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.support.command_line import carthub
-from tests.support.corpus import GOOD
+from tests.support.corpus.whole import GOOD
 from tests.support.resources import raw_cart_service
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))

@@ -19,7 +19,7 @@ from carthub_operator.desired.facts import Facts, Manifest, MigrationState
 from carthub_operator.desired.replicas import replicas
 from tests.support import control_plane as planes
 from tests.support import crd
-from tests.support.corpus import GOOD
+from tests.support.corpus.whole import GOOD
 from tests.support.resources import UID, credentials, raw_cart_service
 from tests.support.specs import specs
 
