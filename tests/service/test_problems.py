@@ -186,7 +186,7 @@ def test_answers_of_a_draining_process_end_their_connection(migrated_url: str) -
     with carts.running_client(carts.settings_for(migrated_url)) as client:
         shopper = carts.new_shopper(client)
         assert "connection" not in shopper.add().headers
-        client.app.state.service.readiness.drain()  # type: ignore[attr-defined] # an ASGI app to mypy
+        carts.service_of(client).readiness.drain()
         for answer in (shopper.add(), client.get("/health/live"), client.get("/docs")):
             assert answer.headers["connection"] == "close"
 

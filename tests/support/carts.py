@@ -44,6 +44,12 @@ def running_client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+def service_of(client: TestClient) -> Service:
+    """Return what a client's application is made of."""
+    service: Service = client.app.state.service  # type: ignore[attr-defined] # an ASGI app to mypy
+    return service
+
+
 @dataclass(frozen=True)
 class Shopper:
     """A customer nobody else has, and what they do with their cart."""

@@ -6,7 +6,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from app import deadlines
-from app.api.dependencies import Service
 from app.db.batches import Batches
 from app.errors import DatabaseUnavailable
 from tests.support import carts, statements
@@ -15,16 +14,11 @@ if TYPE_CHECKING:
     from app.db.workers import Workers
 
 
-def _service(client: TestClient) -> Service:
-    service: Service = client.app.state.service  # type: ignore[attr-defined] # an ASGI app to mypy
-    return service
-
-
 def _together(client: TestClient, customer_ids: Sequence[str]) -> list[object]:
     """Read carts in one turn of the event loop."""
 
     async def read() -> list[object]:
-        reads = [_service(client).reads.one(customer_id) for customer_id in customer_ids]
+        reads = [carts.service_of(client).reads.one(customer_id) for customer_id in customer_ids]
         return list(await asyncio.gather(*reads, return_exceptions=True))
 
     assert client.portal is not None
@@ -80,7 +74,7 @@ def test_nobody_is_asked_for_who_has_given_up(migrated_url: str) -> None:
 
     chosen = carts.settings_for(migrated_url, db_pool_size=1)
     with carts.closed_gate(migrated_url) as gate, carts.running_client(chosen) as client:
-        service = _service(client)
+        service = carts.service_of(client)
 
         async def read() -> list[str | BaseException]:
             busy = asyncio.create_task(service.run(gate.pass_through, service))
@@ -115,7 +109,7 @@ def test_reads_that_arrive_while_one_is_answered_go_together(
 
     chosen = carts.settings_for(migrated_url, db_pool_size=2)
     with carts.closed_gate(migrated_url) as gate, carts.running_client(chosen) as client:
-        service = _service(client)
+        service = carts.service_of(client)
         batches = Batches(service.workers, ask)
 
         async def read() -> list[str]:
@@ -141,7 +135,7 @@ def test_error_of_the_use_case_reaches_the_request(migrated_url: str, *, is_one:
         raise LookupError(*keys)
 
     with carts.running_client(carts.settings_for(migrated_url)) as client:
-        workers = _service(client).workers
+        workers = carts.service_of(client).workers
 
         async def read() -> list[object]:
             batches = Batches(workers, ask)

@@ -21,7 +21,6 @@ from tests.support import carts
 from tests.support.proxy import Proxy
 
 if TYPE_CHECKING:
-    from app.api.dependencies import Service
     from carthub_dev.database import DatabaseServer
 
 
@@ -307,7 +306,7 @@ def _demote(connection: sqlalchemy.Connection) -> None:
 
 def _in_worker(client: TestClient, use: Callable[[sqlalchemy.Connection], object]) -> None:
     """Use the connection of a worker."""
-    service: Service = client.app.state.service  # type: ignore[attr-defined] # an ASGI app to mypy
+    service = carts.service_of(client)
 
     def run() -> None:
         with service.carts._database.connection() as connection:  # noqa: SLF001 - its session

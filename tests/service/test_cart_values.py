@@ -1,0 +1,69 @@
+"""Quantities and ids that a cart takes, and those that it refuses, in the body and in the path."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.support import carts
+from tests.support.carts import ITEMS, Shopper, problem_of
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1.5, 0.0, "3", True, None, 1000, 2**31, 2**70, []])
+def test_impossible_quantity_is_refused(shopper: Shopper, quantity: object) -> None:
+    problem = problem_of(shopper.add(quantity=quantity), 422, "validation-failed")
+    assert [found["pointer"] for found in problem["errors"]] == ["#/quantity"]
+    shopper.add("tea")
+    answer = shopper.client.put(shopper.item_path("tea"), json={"quantity": quantity})
+    problem_of(answer, 422, "validation-failed")
+
+
+@pytest.mark.parametrize("written", ["3", "3.0", "3.000", "0.3e1", "30e-1"])
+def test_whole_quantity_may_be_written_in_any_way(shopper: Shopper, written: str) -> None:
+    # JSON has no integers; JSON Schema calls all of these one.
+    answer = shopper.client.post(
+        ITEMS,
+        content=f"""{{"customer_id": "{shopper.customer_id}", "product_id": "mug",
+        "unit_price": 1, "currency": "EUR", "quantity": {written}}}""",
+        headers={"content-type": "application/json"},
+    )
+    assert answer.json()["item_count"] == 3
+
+
+def test_quantity_limit_holds_over_adds(shopper: Shopper) -> None:
+    shopper.add(quantity=999)
+    problem = problem_of(shopper.add(), 409, "quantity-limit")
+    assert (problem["quantity"], problem["limit"]) == (999, 999)
+    assert shopper.cart()["version"] == 1
+
+
+def test_line_limit_holds(migrated_url: str) -> None:
+    with carts.running_client(carts.settings_for(migrated_url, cart_max_lines=2)) as client:
+        shopper = carts.new_shopper(client)
+        shopper.add("mug")
+        shopper.add("tea")
+        problem_of(shopper.add("pot"), 409, "line-limit")
+        assert shopper.add("tea").status_code == 201
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * 129, "nul\0", "line\n", "a/b", "\x7f", "\ud800", 7, None]
+)
+@pytest.mark.parametrize("member", ["customer_id", "product_id"])
+def test_impossible_id_is_refused(shopper: Shopper, member: str, name: object) -> None:
+    answer = shopper.add(members={member: name})
+    problem = problem_of(answer, 422, "validation-failed")
+    assert [found["pointer"] for found in problem["errors"]] == [f"#/{member}"]
+
+
+@pytest.mark.parametrize("name", ["%00", "a%0ab", "a" * 129])
+def test_impossible_id_in_the_path_is_refused(client: TestClient, name: str) -> None:
+    problem_of(client.get(f"/api/v1/cart/{name}"), 422, "validation-failed")
+    problem_of(client.delete(f"/api/v1/cart/{name}"), 422, "validation-failed")
+    problem_of(client.delete(f"/api/v1/cart/x/items/{name}"), 422, "validation-failed")
+
+
+@pytest.mark.parametrize(
+    "product", ["items", "ünïcödé", "a b", "%", "'; DROP TABLE carts; --", "."]
+)
+def test_unusual_ids_work(shopper: Shopper, product: str) -> None:
+    assert shopper.add(product).status_code == 201
+    assert shopper.cart()["items"][0]["product_id"] == product
