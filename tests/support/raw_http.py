@@ -18,6 +18,8 @@ NO_DATABASE = "postgresql://u:p@127.0.0.1:1/none"
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d{3}) [A-Z][^\r\n]*\r\n")
 _END_SECONDS = 5
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+# A head that is to be continued, the length or the kind of the body first.
+POST = f"POST {carts.ITEMS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
 
 
 @dataclass(frozen=True)

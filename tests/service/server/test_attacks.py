@@ -9,15 +9,13 @@ import pytest
 
 from app.server.connections import LOOK_SECONDS
 from tests.support.attack import Book, GoodClient, Parts, attack, resident_bytes
-from tests.support.carts import ITEMS
-from tests.support.raw_http import GET, Server, running_server
+from tests.support.raw_http import GET, POST, Server, running_server
 from tests.support.sizes import size
 
 _DEADLINE_SECONDS = 2.0
 # The sweep, what lingers after an answer, and two busy cores.
 _SLACK_SECONDS = LOOK_SECONDS + 1 + 2.5
 _MEGABYTE = 1 << 20
-_POST = f"POST {ITEMS} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
 _CONNECTIONS = 500
 
 
@@ -27,7 +25,7 @@ def _slow_headers() -> Iterator[bytes]:
 
 
 def _slow_body() -> Iterator[bytes]:
-    yield _POST + b"Content-Length: 5000\r\n\r\n"
+    yield POST + b"Content-Length: 5000\r\n\r\n"
     yield from itertools.repeat(b"{")
 
 
@@ -38,12 +36,12 @@ def _header_flood() -> Iterator[bytes]:
 
 
 def _body_flood() -> Iterator[bytes]:
-    yield _POST + b"Content-Length: 100000000\r\n\r\n"
+    yield POST + b"Content-Length: 100000000\r\n\r\n"
     yield from itertools.repeat(b"x" * 65_536, 1600)
 
 
 def _chunk_flood() -> Iterator[bytes]:
-    yield _POST + b"Transfer-Encoding: chunked\r\n\r\n"
+    yield POST + b"Transfer-Encoding: chunked\r\n\r\n"
     yield from itertools.repeat(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
 
 
