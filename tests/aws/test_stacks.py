@@ -4,7 +4,8 @@ import json
 import shlex
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -38,6 +39,9 @@ class Deployed:
     template: str
     parameters: Mapping[str, str]
     capabilities: list[str]
+
+    def read_template(self) -> dict[str, Any]:
+        return stacks.template(Path(self.template).stem)
 
 
 def _commands() -> list[Deployed]:
@@ -99,7 +103,7 @@ class Account:
 
     def deploy(self, command: Deployed) -> None:
         """Create a stack as the command does."""
-        template = stacks.template(command.stack.removeprefix("carthub-"))
+        template = command.read_template()
         if command.stack == "carthub-database":
             # moto answers a Ref to a parameter group with no name, and then knows no such group.
             del template["Resources"]["Database"]["Properties"]["DBParameterGroupName"]
@@ -146,17 +150,16 @@ def _declared() -> dict[tuple[str, str], str]:
 
 def test_the_page_deploys_every_stack_once_in_an_order_that_works() -> None:
     assert [command.stack for command in COMMANDS] == [f"carthub-{name}" for name in stacks.NAMES]
-    for command in COMMANDS:
-        name = command.stack.removeprefix("carthub-")
+    for name, command in zip(stacks.NAMES, COMMANDS, strict=True):
         assert command.template == f"deploy/aws/stacks/{name}.yaml"
-        known = stacks.template(name).get("Parameters", {})
+        known = command.read_template().get("Parameters", {})
         demanded = {key for key, one in known.items() if "Default" not in one}
         assert demanded <= command.parameters.keys() <= known.keys()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[command.stack for command in COMMANDS])
 def test_the_page_names_the_capabilities_that_a_stack_needs(command: Deployed) -> None:
-    template = stacks.template(command.stack.removeprefix("carthub-"))
+    template = command.read_template()
     has_roles = any(one["Type"] == "AWS::IAM::Role" for one in template["Resources"].values())
 
     # AWS's own rotation functions come with roles.
@@ -282,12 +285,7 @@ def _identity(account: Account, stack: str, **parameters: str) -> Any:
     """Make another identity stack, with these parameters, and return its role."""
     [identity] = [command for command in COMMANDS if command.stack == "carthub-identity"]
     given = {**identity.parameters, **parameters}
-    account.client("cloudformation").create_stack(
-        StackName=stack,
-        TemplateBody=json.dumps(stacks.template("identity")),
-        Parameters=[{"ParameterKey": key, "ParameterValue": one} for key, one in given.items()],
-        Capabilities=identity.capabilities,
-    )
+    account.deploy(replace(identity, stack=stack, parameters=given))
     roles = account.client("iam").list_roles()["Roles"]
     [role] = [one for one in roles if one["RoleName"].startswith(stack)]
     return role
