@@ -24,8 +24,6 @@ class TcpProxy(Part):
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.loses_reply_to: Callable[[bytes], bool] | None = None
-        self._flows = threading.Event()
-        self._flows.set()
         self._is_closed = False
         proxy = self
 
@@ -46,25 +44,15 @@ class TcpProxy(Part):
         self._thread.start()
         return self
 
-    def hold(self) -> None:
-        """Swallow nothing and deliver nothing: a blackhole, for connections old and new."""
-        self._flows.clear()
-
-    def release(self) -> None:
-        """Deliver what was held, and go on."""
-        self._flows.set()
-
     def close(self) -> None:
         """Stop listening, and end every connection."""
         self._is_closed = True
-        self._flows.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
 
     def _connect(self, client: socket.socket, target: tuple[str, int]) -> None:
-        self._flows.wait()
         with (
             contextlib.suppress(OSError),
             socket.create_connection(target, _CONNECT_SECONDS) as upstream,
@@ -101,9 +89,8 @@ class TcpProxy(Part):
         _end(client)
 
     def _next(self, source: socket.socket) -> bytes:
-        """Return what came, when it may pass; empty at the end."""
+        """Return what came; empty at the end."""
         chunk = source.recv(_CHUNK_BYTES)
-        self._flows.wait()
         return b"" if self._is_closed else chunk
 
 
