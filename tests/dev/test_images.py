@@ -1,37 +1,25 @@
 """The images as they are shipped: what is in them, what is not, and how they run."""
 
-import ast
 import json
 import os
-import re
-import subprocess
-import tarfile
 import textwrap
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from carthub_dev import base_image, image_archives, image_inputs, images, packages
+from carthub_dev import packages
 from carthub_dev.image_archives import BuiltImage
 from carthub_dev.ledger import Ledger
 from carthub_dev.paths import REPOSITORY
-from tests.support import containers
+from carthub_operator.version import __version__
+from tests.support import built_images, containers
+from tests.support.built_images import OPERATOR, SERVICE, SOURCES
 from tests.support.containers import UnpackedImage
 from tests.support.locks import locked
 
-pytestmark = [
-    pytest.mark.node,
-    # A cold build installs Debian, then both locks.
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(os.geteuid() != 0, reason="builds and runs images: needs root"),
-]
+pytestmark = built_images.MARKS
 
-OPERATOR, SERVICE = images.NAMES
-SOURCES = {OPERATOR: "operator/carthub_operator", SERVICE: "service/app"}
 PACKAGE = {OPERATOR: "carthub_operator", SERVICE: "app"}
-MEGABYTE = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +32,6 @@ def unpacked(built: dict[str, BuiltImage], ledger: Ledger) -> Iterator[dict[str,
         found[name] = containers.unpack(image.archive, folder / name)
     yield found
     ledger.remove_directory(folder)
-
-
-@pytest.fixture
-def untouched_sources(built: dict[str, BuiltImage]) -> None:
-    """Skip where somebody edits the checkout while it is compared with what was built from it."""
-    base = f"localhost/carthub-base:{base_image.recipe_key()}"
-    base = os.environ.get("PYTHON_IMAGE") or base
-    keys = {name: image_inputs.content_key(name, base=base) for name in built}
-    if keys != {name: image.key for name, image in built.items()}:
-        pytest.skip("the sources were edited after the images were built")
 
 
 @pytest.fixture(params=[OPERATOR, SERVICE])
@@ -108,7 +86,7 @@ def test_it_has_exactly_the_locked_distributions(name: str, image: UnpackedImage
         "for d in m.distributions()}))"
     )
     installed = json.loads(said)
-    assert installed.pop("carthub") == version()
+    assert installed.pop("carthub") == __version__
     assert installed == locked(name)
 
 
@@ -181,18 +159,9 @@ def test_its_labels_say_what_it_is(
     assert labels == {
         "title": name,
         "licenses": "Apache-2.0",
-        "version": version(),
+        "version": __version__,
         "revision": f"sources-{built[name].key}",
     }
-
-
-def test_a_kubelet_finds_it_by_its_short_name(name: str, built: dict[str, BuiltImage]) -> None:
-    with tarfile.open(built[name].archive) as archive:
-        manifest = archive.extractfile("manifest.json")
-        assert manifest is not None
-        (image,) = json.load(manifest)
-    assert built[name].reference == f"{name}:dev"
-    assert image["RepoTags"] == [f"docker.io/library/{name}:dev"]
 
 
 def test_its_configuration_is_what_pods_rely_on(name: str, image: UnpackedImage) -> None:
@@ -265,136 +234,3 @@ def test_the_service_speaks_tls_to_postgresql(unpacked: dict[str, UnpackedImage]
     """
     assert "127.0.0.1" in (said := unpacked[SERVICE].python(textwrap.dedent(source)))
     assert "not supported" not in said
-
-
-def test_the_images_stay_small(
-    built: dict[str, BuiltImage], record_property: Callable[[str, object], None]
-) -> None:
-    compressed = image_archives.compressed_sizes(built.values())
-    for name, image in built.items():
-        record_property(f"{name}_unpacked_bytes", image.size_bytes)
-        record_property(f"{name}_compressed_bytes", compressed[name])
-        assert image.size_bytes < 215 * MEGABYTE
-        assert compressed[name] < 74 * MEGABYTE
-
-
-@pytest.mark.usefixtures("untouched_sources")
-def test_nothing_is_built_again_while_nothing_has_changed(
-    built: dict[str, BuiltImage], ledger: Ledger
-) -> None:
-    said: list[str] = []
-    started = time.monotonic()
-    assert images.build_images(ledger, say=said.append) == built
-    assert time.monotonic() - started < 2
-    assert said == []
-
-
-def test_a_build_leaves_no_mount_and_no_scratch_folder(
-    built: dict[str, BuiltImage], ledger: Ledger
-) -> None:
-    folder = next(iter(built.values())).archive.parent
-    mounts = Path("/proc/self/mountinfo").read_text()
-    assert str(folder) not in mounts
-    assert "carthub-images-" not in mounts
-    assert not [e for e in ledger.entries() if "carthub-images-" in str(e.facts)]
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A copy of what goes into the images."""
-    listed = ["Dockerfile.operator", "Dockerfile.service", ".dockerignore", "pyproject.toml"]
-    listed += ["README.md", "LICENSE", "crds", "requirements", "operator", "service"]
-    subprocess.run(["cp", "-r", *listed, tmp_path], cwd=REPOSITORY, check=True)
-    return tmp_path
-
-
-def key(checkout: Path, name: str = SERVICE, base: str = "base") -> str:
-    return image_inputs.content_key(name, base=base, root=checkout)
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        "service/app/new.sql",
-        "operator/carthub_operator/version.py",
-        "requirements/service.lock",
-        "requirements/build.lock",
-        "Dockerfile.service",
-        "pyproject.toml",
-    ],
-)
-def test_a_change_of_what_goes_in_is_built(checkout: Path, changed: str) -> None:
-    before = key(checkout)
-    with (checkout / changed).open("a") as file:
-        file.write("# changed\n")
-    assert key(checkout) != before
-
-
-def test_an_edit_of_one_program_builds_one_image(checkout: Path) -> None:
-    before = {name: key(checkout, name) for name in images.NAMES}
-    for name, source in SOURCES.items():
-        (checkout / source / "new.py").touch()
-        assert {n for n in images.NAMES if key(checkout, n) != before[n]} == {name}
-        (checkout / source / "new.py").unlink()
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        "service/app/__pycache__/new.pyc",
-        "service/requirements.txt",
-        "requirements/operator.lock",
-        "Dockerfile.operator",
-        "tests/new.py",
-    ],
-)
-def test_a_change_of_anything_else_is_not(checkout: Path, changed: str) -> None:
-    before = key(checkout)
-    (checkout / changed).parent.mkdir(exist_ok=True)
-    with (checkout / changed).open("a") as file:
-        file.write("# changed\n")
-    assert key(checkout) == before
-
-
-def test_another_base_or_date_is_another_image(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = {key(checkout), key(checkout, base="another"), key(checkout, OPERATOR)}
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
-    assert len(keys | {key(checkout)}) == 4
-
-
-def test_the_machines_pip_settings_reach_the_build_and_paths_of_it_do_not(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    settings = tmp_path / "pip.conf"
-    settings.write_text("[global]\ntimeout = 1\nindex-url = https://a.test\ncert = /here\n")
-    for variable in [variable for variable in os.environ if variable.startswith("PIP_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
-    monkeypatch.setenv("PIP_INDEX_URL", "https://user:secret@b.test/simple")
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://c.test https://d.test")
-    monkeypatch.setenv("PIP_FIND_LINKS", "/wheels")
-    written = image_inputs.pip_configuration("/run/secrets/ca.pem").splitlines()
-    assert written[:2] == ["[global]", "cert = /run/secrets/ca.pem"]
-    assert sorted(written[2:]) == [
-        "    https://d.test",
-        "extra-index-url = https://c.test",
-        "index-url = https://user:secret@b.test/simple",
-        "timeout = 1",
-    ]
-
-
-def test_the_build_tool_is_pinned_once() -> None:
-    text = (REPOSITORY / "pyproject.toml").read_text()
-    (required,) = re.findall(r"^requires = (\[.*\])$", text, re.MULTILINE)
-    (grouped,) = re.findall(r"^build = (\[.*\])$", text, re.MULTILINE)
-    assert required == grouped
-    (pinned,) = ast.literal_eval(required)
-    assert f"\n{pinned} \\\n" in "\n" + (REPOSITORY / "requirements/build.lock").read_text()
-
-
-def version() -> str:
-    source = (REPOSITORY / "operator/carthub_operator/version.py").read_text()
-    (found,) = re.findall(r'"(\d+\.\d+\.\d+)"', source)
-    return str(found)

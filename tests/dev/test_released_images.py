@@ -19,16 +19,11 @@ from carthub_dev.image_archives import BuiltImage
 from carthub_dev.image_inputs import version
 from carthub_dev.ledger import Ledger
 from carthub_dev.releasing import Request
+from tests.support import built_images
+from tests.support.built_images import OPERATOR, SERVICE
 from tests.support.locks import locked
 
-pytestmark = [
-    pytest.mark.node,
-    # A cold build installs Debian, then both locks.
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(os.geteuid() != 0, reason="builds images: needs root"),
-]
-
-OPERATOR, SERVICE = images.NAMES
+pytestmark = built_images.MARKS
 
 
 @dataclass(frozen=True)
