@@ -71,8 +71,7 @@ class Call:
 
 def calls(size: Size, seed: int) -> Iterator[Call]:
     """Yield requests without end, the same ones for the same seed."""
-    # Reproducible on purpose, and no secret depends on it.
-    chosen = random.Random(seed)  # noqa: S311
+    chosen = random.Random(seed)  # noqa: S311 - repeatable on purpose, and no secret
     kinds, weights = list(MIX), list(MIX.values())
     while True:
         kind = chosen.choices(kinds, weights)[0]

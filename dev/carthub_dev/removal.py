@@ -124,7 +124,7 @@ def cgroup(path: str) -> None:
 def directory(path: str) -> None:
     """Remove a folder with all it holds, after undoing every mount below it."""
     folder = Path(path)
-    if not folder.is_absolute() or len(folder.parts) < 3 or folder == Path.home():  # noqa: PLR2004
+    if not folder.is_absolute() or len(folder.parts) < 3 or folder == Path.home():  # noqa: PLR2004 - /, a name, and one below it
         raise CleanupFailed(f"folder {path} is not one that the platform makes")
     mount(path)
     if remaining := _mounts_under(path):

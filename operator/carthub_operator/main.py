@@ -69,8 +69,7 @@ class Operator:
         )
         self._known_kinds = KnownKinds(
             self._cluster.serves,
-            # Made below, from what is made here.
-            on_change=lambda: self._watches.restart(),  # noqa: PLW0108
+            on_change=lambda: self._watches.restart(),  # noqa: PLW0108 - made below, from this
         )
         self._cache = ObjectCache()
         self._queue = WorkQueue(on_taken=self._metrics.queue_wait_seconds.observe)

@@ -231,7 +231,7 @@ def _children(busy: BusyCart) -> set[str]:
 def _check_what_argo_said(said: list[str], *, good: str, bad: str) -> None:
     """Compare its words with what was true: a line each time it changed its mind."""
     changes = [now for before, now in zip(["", *said], said, strict=False) if now != before]
-    print("\n".join(changes))  # noqa: T201 - as above
+    print("\n".join(changes))  # noqa: T201 - what it said
     assert f"{good} Synced Progressing" in changes
     assert changes.index(f"{good} Synced Progressing") < changes.index(f"{good} Synced Healthy")
     assert f"{bad} Synced Degraded" in changes

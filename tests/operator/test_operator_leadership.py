@@ -117,7 +117,7 @@ def _figure(what: str, seconds: float, made: list[str]) -> None:
     A status may be told meanwhile: once, by the one that leads.
     """
     healing = [write for write in made if write != "patch cartservices/status"]
-    print(f"{what}: {seconds:.1f} s unserved, double writes {len(healing) - 1}")  # noqa: T201
+    print(f"{what}: {seconds:.1f} s unserved, double writes {len(healing) - 1}")  # noqa: T201 - the figure of the run
     assert healing == [_HEALING]
     assert len(made) <= 1 + len(healing)
 

@@ -173,7 +173,7 @@ def test_no_route_tells_a_stranger_anything(stage: _Stage) -> None:
             cells += 2
             if shapes[0][0] != status or shapes[0] != shapes[1]:
                 leaks += 1
-                print(f"leak: {route.method} {route.template}, {name}: {shapes}")  # noqa: T201
+                print(f"leak: {route.method} {route.template}, {name}: {shapes}")  # noqa: T201 - which cell leaks
         assert stage.belongings(victim) == before
     strangers = cells // len(routes) // 2
     print(  # noqa: T201 - the figure of the test

@@ -102,7 +102,7 @@ def test_sixteen_writers_of_one_line_lose_no_piece(pods: Sequence[TestClient]) -
 
     cart = customer[0].cart()
     (line,) = cart["items"]
-    print(f"16 writers: {line['quantity']} pieces of {acknowledged} acknowledged adds")  # noqa: T201
+    print(f"16 writers: {line['quantity']} pieces of {acknowledged} acknowledged adds")  # noqa: T201 - the count of the run
     assert line["quantity"] == cart["version"] == acknowledged == 16 * adds
 
 
@@ -116,7 +116,7 @@ def test_eight_checkouts_of_one_cart_make_one_order(
         migrated_url,
         f"SELECT count(*), count(DISTINCT cart_id) FROM orders WHERE id IN {tuple(made)}",  # noqa: S608 - UUIDs
     )
-    print(f"{count} carts x 8 checkouts: {len(made)} orders")  # noqa: T201
+    print(f"{count} carts x 8 checkouts: {len(made)} orders")  # noqa: T201 - the count of the run
     assert found == [(count, count)]
 
 
@@ -152,7 +152,7 @@ def test_adds_that_race_checkouts_are_in_an_order_or_in_the_next_cart(
         acknowledged = [product for products in _at_once(4, add) for product in products]
 
     left = customer[0].cart()["item_count"]
-    print(f"{len(acknowledged)} adds: {sum(sold)} in {len(sold)} orders, {left} in the cart")  # noqa: T201
+    print(f"{len(acknowledged)} adds: {sum(sold)} in {len(sold)} orders, {left} in the cart")  # noqa: T201 - the count of the run
     assert len(acknowledged) == 4 * rounds == sum(sold) + left
     assert _bought_or_in_a_cart(migrated_url, customer[0].customer_id) == Counter(acknowledged)
 
@@ -188,7 +188,7 @@ def test_merges_of_all_directions_neither_lock_each_other_nor_lose_a_piece(
 
     ids = [customer[0].customer_id for customer in customers]
     found = _bought_or_in_a_cart(migrated_url, *ids)
-    print(f"{len(merges)} merges, 6 directions: {found.total()} of {len(added)} pieces")  # noqa: T201
+    print(f"{len(merges)} merges, 6 directions: {found.total()} of {len(added)} pieces")  # noqa: T201 - the count of the run
     assert found == Counter(added)
 
 
@@ -199,7 +199,7 @@ def test_one_key_sent_twenty_times_at_once_has_one_effect_and_one_answer(
     for number in range(rounds):
         _send_twenty_times(_customer(pods), {"Idempotency-Key": f"one-{number}"})
 
-    print(f"{rounds} x 20 requests of one key: {rounds} orders, 20 equal answers each")  # noqa: T201
+    print(f"{rounds} x 20 requests of one key: {rounds} orders, 20 equal answers each")  # noqa: T201 - the count of the run
 
 
 def _send_twenty_times(customer: Sequence[Shopper], key: dict[str, str]) -> None:
@@ -228,7 +228,7 @@ def test_an_answer_lost_after_the_commit_is_replayed(migrated_url: str) -> None:
         with carts.running_client(carts.settings_for(url)) as client:
             orders = [_ordered_over_a_cut(client, proxy, number) for number in range(rounds)]
 
-    print(f"{rounds} answers lost after the commit: {len(set(orders))} orders")  # noqa: T201
+    print(f"{rounds} answers lost after the commit: {len(set(orders))} orders")  # noqa: T201 - the count of the run
     assert len(set(orders)) == rounds
 
 

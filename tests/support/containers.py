@@ -76,7 +76,7 @@ class UnpackedImage:
             "mounts": [
                 {"destination": "/proc", "type": "proc", "source": "proc"},
                 {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"},
-                {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"},  # noqa: S108
+                {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"},  # noqa: S108 - the pod's own
             ],
             "linux": {
                 "namespaces": [

@@ -127,7 +127,6 @@ def fault_stage(
             cart=cart,
             settings=settings,
         )
-        # Whichever operator it has then.
-        stack.callback(lambda: stage.operator.stop())  # noqa: PLW0108
+        stack.callback(lambda: stage.operator.stop())  # noqa: PLW0108 - whichever it has then
         stage.operator.start()
         yield stage

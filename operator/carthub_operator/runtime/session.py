@@ -100,8 +100,7 @@ class _Response(aiohttp.ClientResponse):
         return not is_client_error or self.status in _TAKEN
 
     def _listen(self, stream: "_Stream") -> None:
-        # A reader that only aiohttp can make is what the annotation demands.
-        self.content = stream  # type: ignore[assignment]
+        self.content = stream  # type: ignore[assignment] # only aiohttp makes what is demanded
 
 
 class _Stream:

@@ -155,7 +155,7 @@ def test_a_resource_that_vanished_gets_a_last_pass(world: World) -> None:
 def resync_as_if_later(world: World) -> None:
     """What was seen is older than the grace that a listing gives to the watches."""
     for place, entry in list(world.cache._objects.items()):  # noqa: SLF001 - time cannot be waited for
-        world.cache._objects[place] = dataclasses.replace(entry, seen_at=entry.seen_at - 60)  # noqa: SLF001
+        world.cache._objects[place] = dataclasses.replace(entry, seen_at=entry.seen_at - 60)  # noqa: SLF001 - as above
     world.resync.resync()
 
 

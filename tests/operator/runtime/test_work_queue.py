@@ -30,10 +30,10 @@ def _take_all(queue: WorkQueue) -> list[Key]:
     """Take everything that is due."""
     taken = []
     while queue._move_due() is not None or queue._ready:  # noqa: SLF001 - take() would wait
-        entry = queue._pop_ready()  # noqa: SLF001
+        entry = queue._pop_ready()  # noqa: SLF001 - as above
         if entry is None:
             break
-        del queue._wanted[entry.key]  # noqa: SLF001
+        del queue._wanted[entry.key]  # noqa: SLF001 - as above
         taken.append(entry.key)
     return taken
 
