@@ -59,8 +59,9 @@ class Children:
             try:
                 self._correct(manifest, field_manager=names.FIELD_MANAGER)
             except Conflict:
-                # Deleted meanwhile, perhaps made anew: nothing known of it holds.
-                self._drop(key_of(manifest))
+                # Deleted meanwhile, perhaps made anew. The cache goes by what is seen: one that
+                # it forgot, and that lives, would be pruned by nobody.
+                del self._live[key_of(manifest)]
             else:
                 return
         if not self.ensure_exists(manifest) and self.differs(manifest):
@@ -107,10 +108,15 @@ class Children:
             self.remove(live)
 
     def remove(self, live: Manifest) -> None:
-        """Delete one child."""
-        key = key_of(live)
+        """Delete one child; raises Conflict where that is refused for now."""
+        key, kind = key_of(live), kinds.BY_NAME[live["kind"]]
         uid = live["metadata"]["uid"]
-        self._cluster.delete(kinds.BY_NAME[key.kind], self._resource.namespace, key.name, uid=uid)
+        try:
+            self._cluster.delete(kind, self._resource.namespace, key.name, uid=uid)
+        except Conflict:
+            found = self._cluster.get(kind, self._resource.namespace, key.name)
+            if found is not None and found["metadata"]["uid"] == uid:
+                raise
         self._drop(key)
         self.changes.append(Change("removed", key.kind, key.name))
 

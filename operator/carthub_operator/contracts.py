@@ -29,7 +29,7 @@ class Cluster(Protocol):
         """Return an object, or None where there is none."""
 
     def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
-        """Delete the object with this uid, if it is still there."""
+        """Delete the object with this uid, or find it gone; raises Conflict where another is."""
 
     def create_event(self, event: Manifest) -> None:
         """Post a Kubernetes Event."""

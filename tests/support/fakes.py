@@ -91,8 +91,11 @@ class FakeCluster:
     def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
         self._count(f"delete {kind.name} {name}")
         live = self.objects.get((kind.name, namespace, name))
-        if live is not None and live["metadata"]["uid"] == uid:
-            del self.objects[kind.name, namespace, name]
+        if live is None:
+            return
+        if live["metadata"]["uid"] != uid:
+            raise errors.Conflict("another")
+        del self.objects[kind.name, namespace, name]
 
     def create_event(self, event: Object) -> None:
         self.events.append(event)

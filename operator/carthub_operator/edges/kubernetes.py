@@ -155,13 +155,12 @@ class KubernetesCluster:
             page = [("continue", following)]
 
     def delete(self, kind: Kind, namespace: str, name: str, *, uid: str) -> None:
-        """Delete the object with this uid; one that is gone already is fine."""
+        """Delete the object with this uid; raises Conflict where another has its name."""
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         path = kind.path(namespace=namespace, name=name)
         try:
             self._write("DELETE", kind, path, body=options)
-        except (errors.NotFound, errors.Conflict):
-            # Gone, or another object has its name by now.
+        except errors.NotFound:
             return
 
     def create_event(self, event: Manifest) -> None:

@@ -151,7 +151,8 @@ def test_deleting_spares_another_object_of_the_name(
 ) -> None:
     cluster.create(_service(namespace))
 
-    cluster.delete(SERVICE, namespace, "one", uid="7c1e9f0a-0000-4000-8000-000000000001")
+    with pytest.raises(errors.Conflict):
+        cluster.delete(SERVICE, namespace, "one", uid="7c1e9f0a-0000-4000-8000-000000000001")
     cluster.delete(SERVICE, namespace, "none", uid="7c1e9f0a-0000-4000-8000-000000000001")
 
     assert cluster.get(SERVICE, namespace, "one") is not None

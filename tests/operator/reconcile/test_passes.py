@@ -2,6 +2,7 @@
 
 import itertools
 
+from carthub_operator.errors import Conflict
 from tests.support.world import KEY, SERVING, World
 
 
@@ -66,11 +67,55 @@ def test_passes_in_between_do_not_put_off_the_reading_of_the_secret(settled: Wor
     assert all(later < sooner for sooner, later in itertools.pairwise(outcomes[:5]))
 
 
-def test_what_the_spec_no_longer_wants_is_removed(settled: World) -> None:
-    live = settled.cluster.find("CartService", "backend")
-    live["metadata"]["generation"] = 2
-    settled.set("CartService", "backend", spec={**live["spec"], "autoscaling": {"enabled": False}})
+def _without_autoscaler(world: World) -> None:
+    live = world.cluster.find("CartService", "backend")
+    live["metadata"]["generation"] += 1
+    world.set("CartService", "backend", spec={**live["spec"], "autoscaling": {"enabled": False}})
 
+
+def test_what_the_spec_no_longer_wants_is_removed(settled: World) -> None:
+    _without_autoscaler(settled)
+
+    settled.reconcile()
+
+    assert "delete HorizontalPodAutoscaler backend-hpa" in settled.cluster.writes
+
+
+def test_a_deletion_that_is_refused_for_now_is_asked_again(settled: World) -> None:
+    _without_autoscaler(settled)
+    settled.cluster.refuses = {"delete HorizontalPodAutoscaler backend-hpa"}
+    settled.cluster.refusal = Conflict("the object has been modified")
+    assert settled.reconcile().problem is not None
+
+    settled.cluster.refuses = set()
+    settled.reconcile()
+
+    assert ("HorizontalPodAutoscaler", "shopping-cart", "backend-hpa") not in (
+        settled.cluster.objects
+    )
+
+
+def test_a_child_that_was_made_anew_meanwhile_is_spared_until_it_is_seen(settled: World) -> None:
+    _without_autoscaler(settled)
+    other = settled.cluster.find("HorizontalPodAutoscaler", "backend-hpa")
+    other["metadata"]["uid"] = "another"
+
+    assert settled.reconcile().problem is None
+
+    assert settled.cluster.find("HorizontalPodAutoscaler", "backend-hpa") is other
+
+
+def test_a_child_whose_write_was_refused_is_removed_once_nobody_wants_it(settled: World) -> None:
+    live = settled.cluster.find("HorizontalPodAutoscaler", "backend-hpa")
+    settled.set("HorizontalPodAutoscaler", "backend-hpa", spec={**live["spec"], "maxReplicas": 40})
+    settled.cluster.refuses = {
+        f"{verb} HorizontalPodAutoscaler backend-hpa" for verb in ("apply", "get")
+    }
+    settled.cluster.refusal = Conflict("the object has been modified")
+    assert settled.reconcile().problem is not None
+    _without_autoscaler(settled)
+
+    settled.cluster.refuses = set()
     settled.reconcile()
 
     assert "delete HorizontalPodAutoscaler backend-hpa" in settled.cluster.writes
