@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from carthub_operator import kinds
+from tests.support.cluster import eventually
 from tests.support.live_cart import LiveCart, Object
 
 _REQUEST_SECONDS = 20
@@ -23,7 +24,18 @@ class History:
 
         A watch from an old version is told everything since; the server keeps the last minutes.
         """
-        watch = {"watch": "true", "resourceVersion": self._since[kind], "timeoutSeconds": "1"}
+        last = max(map(revision, json.loads(self._get(kind))["items"]), default=0)
+
+        def told() -> tuple[list[Object]] | None:
+            found = self._told(kind)
+            return (found,) if last <= max(map(revision, found), default=0) else None
+
+        (versions,) = eventually(told, what=f"all versions of {kind}s up to {last}")
+        return versions
+
+    def _told(self, kind: str) -> list[Object]:
+        """Return what a short watch is told, the oldest first: on a busy machine not all of it."""
+        watch = {"watch": "true", "resourceVersion": self._since[kind], "timeoutSeconds": "2"}
         events = [json.loads(line) for line in self._get(kind, **watch).splitlines()]
         errors = [event["object"] for event in events if event["type"] == "ERROR"]
         assert not errors, errors
