@@ -36,12 +36,12 @@ def secrets(aws_environment: None, calls: Calls) -> AwsSecretsManager:  # noqa: 
     return _manager(calls)
 
 
-def _manager(calls: Calls) -> AwsSecretsManager:
+def _manager(calls: Calls, *, read_seconds: float = 30.0) -> AwsSecretsManager:
     return AwsSecretsManager(
         on_call=lambda operation, code, _: calls.append((operation, code)),
         pool_size=1,
-        connect_seconds=0.5,
-        read_seconds=0.5,
+        connect_seconds=5.0,
+        read_seconds=read_seconds,
     )
 
 
@@ -184,8 +184,9 @@ def test_silence_is_a_source_that_is_away_within_the_time_limit(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        impatient = _manager(calls, read_seconds=0.5)
 
-        assert _reason(lambda: _manager(calls).current_version(SecretReference(REGION, "any"))) == (
+        assert _reason(lambda: impatient.current_version(SecretReference(REGION, "any"))) == (
             Reason.SECRET_SOURCE_UNAVAILABLE
         )
     assert calls == [("DescribeSecret", "ReadTimeoutError")]
