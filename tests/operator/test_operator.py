@@ -50,6 +50,8 @@ def test_one_apply_makes_every_child(
     record_property("requests", dict(counted))
     # A ServiceMonitor is made only where another test has made its kind known.
     assert counted.total() - counted["patch servicemonitors"] <= 14, counted
+    # An Event follows the status that it is about.
+    cart.eventually(lambda: "Ready" in _told(cart), what="an event")
     assert set(_told(cart)) == {"NoAuthentication", "Ready"}
 
 
@@ -187,6 +189,9 @@ def test_a_description_shows_what_happened(ready: LiveCart, operator: OperatorPr
 
 
 def test_an_unchanged_pass_logs_nothing(ready: LiveCart, operator: OperatorProcess) -> None:
+    # The last news: the autoscaler looks for its metrics for the first time within 15 s.
+    ready.wait_for("AutoscalingReady", "False")
+    settle(operator)
     before, passes = len(operator.log), operator.passes()
 
     ready.patch("CartService", "backend", {"metadata": {"annotations": {"touched": "yes"}}})

@@ -21,6 +21,8 @@ from tests.support.resources import database
 
 # Not at once after a restart, and within the time of a test.
 INTERVAL = "10s"
+# So long a namespace that is being deleted is left alone before it is tried again.
+_TERMINATING_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +134,7 @@ def test_a_namespace_that_is_being_deleted_is_left_alone(
         cart.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held"}})
         cart.patch("ConfigMap", "held", held)
         cart.patch("CartService", "backend", held)
-        mark = control_plane.audit_mark()
+        mark, started = control_plane.audit_mark(), time.monotonic()
 
         Cluster(control_plane.kubeconfig).kubectl(
             "delete", "namespace", cart.namespace, "--wait=false"
@@ -153,14 +155,15 @@ def test_a_namespace_that_is_being_deleted_is_left_alone(
             for one in _requests(control_plane, mark)
             if one.namespace == cart.namespace and one.verb not in {"list", "watch"}
         ]
+        attempts = 1 + (time.monotonic() - started) // _TERMINATING_SECONDS
         assert operator.answers("/healthz")
         for kind, name in (("CartService", "backend"), ("ConfigMap", "held")):
             cart.patch(kind, name, {"metadata": {"finalizers": None}})
         eventually(lambda: cart.get("CartService", "backend") is None, what="it is gone")
 
     record_property("requests", [f"{one.verb} {one.resource} {one.code}" for one in made])
-    # What was under way when it began; a first refusal ends that.
-    assert len(made) <= 3
+    # What was under way when it began; a first refusal ends that, and each later one its attempt.
+    assert len(made) <= 2 + attempts
 
 
 def test_sigterm_ends_it_in_good_order(cart: LiveCart, start: Start) -> None:
@@ -172,7 +175,7 @@ def test_sigterm_ends_it_in_good_order(cart: LiveCart, start: Start) -> None:
         assert operator.process.return_code == 0
         assert "operator-stopped" in operator.log
         # A pod has 30.
-        assert seconds < 20
+        assert seconds < 30
 
 
 def test_every_line_of_the_log_is_json(cart: LiveCart, start: Start) -> None:
@@ -202,7 +205,7 @@ def test_a_wrong_setting_ends_it_with_one_clear_line(start: Start) -> None:
     operator = start.process(CARTHUB_HTTP_PORT="many")
     operator.process.start()
     try:
-        eventually(lambda: not operator.process.is_running, what="it ends", timeout_seconds=30)
+        eventually(lambda: not operator.process.is_running, what="it ends")
     finally:
         operator.stop()
 
@@ -215,7 +218,7 @@ def test_without_a_cluster_it_says_what_is_missing(start: Start) -> None:
     operator = start.process(KUBECONFIG="")
     operator.process.start()
     try:
-        eventually(lambda: not operator.process.is_running, what="it ends", timeout_seconds=30)
+        eventually(lambda: not operator.process.is_running, what="it ends")
     finally:
         operator.stop()
 
@@ -231,12 +234,12 @@ def test_it_waits_for_the_definition_of_its_resource(
     operator = OperatorProcess(plane, ledger, kubeconfig=plane.kubeconfig, aws=aws_server)
     try:
         operator.process.start()
-        eventually(lambda: "waiting" in operator.log, what="it waits", timeout_seconds=60)
+        eventually(lambda: "waiting" in operator.log, what="it waits")
         assert not operator.answers("/readyz")
         assert operator.answers("/healthz")
 
         with live_cart_of(plane, aws_server) as cart:
-            eventually(lambda: operator.answers("/readyz"), what="it is ready", timeout_seconds=60)
+            eventually(lambda: operator.answers("/readyz"), what="it is ready")
             _apply(cart)
             cart.wait_ready()
     finally:
@@ -259,7 +262,6 @@ def test_it_outlives_an_api_server_that_goes_and_comes_back(
             eventually(
                 lambda: operator.metric(failed, outcome="failed") > 0,
                 what="a pass that fails",
-                timeout_seconds=60,
             )
             assert operator.answers("/healthz")
             plane.start()

@@ -26,11 +26,12 @@ def aws_database(
 
 
 def settle(operator: OperatorProcess) -> None:
-    """Wait until no pass has been made for a while."""
+    """Wait until no pass has been made, is under way or is due for a while."""
     before, since = operator.passes(), time.monotonic()
     while time.monotonic() - since < 1.0:
         time.sleep(0.1)
-        if (now := operator.passes()) != before:
+        now, oldest_seconds = operator.passes(), operator.metric("carthub_queue_oldest_seconds")
+        if now != before or oldest_seconds > 0:
             before, since = now, time.monotonic()
 
 
