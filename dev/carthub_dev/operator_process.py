@@ -38,7 +38,9 @@ _IDENTITY = frozenset(
     {"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding"} | {"Role", "RoleBinding"}
 )
 _READY_SECONDS = 60.0
-_ESTABLISHED_SECONDS = 20.0
+_ESTABLISHED_SECONDS = 60.0
+# As a pod has.
+_GRACE_SECONDS = 30.0
 
 
 def manifests(form: str) -> list[dict[str, Any]]:
@@ -109,6 +111,7 @@ class OperatorProcess:
             log=log,
             ledger=ledger,
             role="operator",
+            grace_seconds=_GRACE_SECONDS,
             env={
                 **kept,
                 "KUBECONFIG": str(kubeconfig),
