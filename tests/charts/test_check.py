@@ -13,6 +13,7 @@ from carthub_dev.helm import CHART
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess, running_operator
 from carthub_dev.ports import free_port
+from tests.support.cluster import eventually
 
 _CHECK = CHART / "files" / "check.py"
 _LEASE = {"CARTHUB_LEASE_NAMESPACE": operator_process.NAMESPACE}
@@ -65,7 +66,7 @@ def test_a_name_that_nobody_has_is_told(check: Check) -> None:
 def test_a_standby_alone_is_told(
     operator: OperatorProcess, control_plane: ControlPlane, ledger: Ledger, check: Check
 ) -> None:
-    assert operator.answers("/readyz")
+    eventually(lambda: operator.metric("carthub_leader") == 1, what="the operator leads")
     kubeconfig = control_plane.folder / "carthub-operator.kubeconfig"
     with running_operator(control_plane, ledger, kubeconfig=kubeconfig, settings=_LEASE) as standby:
         said = check("127.0.0.1", standby.port, 1, patience_seconds=0)

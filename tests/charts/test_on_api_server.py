@@ -33,6 +33,10 @@ def kubectl(
 ) -> Kubectl:
     called = Kubectl(control_plane.kubeconfig)
     called.apply(manifests.namespace(name) for name in _NAMESPACES)
+    # A controller makes it a little later, and without it no pod is admitted.
+    for name in _NAMESPACES:
+        words = ("get", "serviceaccount", "default", "-n", name, "--ignore-not-found", "-o", "name")
+        eventually(lambda: called(*words), what=f"the default account of {name}")  # noqa: B023 - used in this round only
     return called
 
 
