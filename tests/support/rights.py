@@ -13,7 +13,7 @@ from tests.support.control_plane import REQUEST_SECONDS
 
 _NAME = "carthub-operator"
 _CREATED = 201
-_EFFECT_SECONDS = 20
+_EFFECT_SECONDS = 60
 
 
 class Right(NamedTuple):

@@ -191,8 +191,8 @@ class RightsStage:
 
     def wait(self, is_done: Callable[[], bool], what: str) -> None:
         """Wait until a step is carried out and the CartService is Ready."""
-        self.cart.eventually(is_done, what=what, timeout_seconds=45)
-        self.cart.wait_ready(timeout_seconds=45)
+        self.cart.eventually(is_done, what=what)
+        self.cart.wait_ready()
 
     def _lease(self, verb: str, *arguments: str) -> None:
         where = ("lease", names.FIELD_MANAGER, "-n", operator_process.NAMESPACE)

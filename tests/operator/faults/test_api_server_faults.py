@@ -88,9 +88,7 @@ def test_an_api_server_that_is_away(
         stage.plane.stop()
         stage.proxy.decide = None
         # Each watch tells of it once.
-        failed = eventually(
-            lambda: operator.log.count('"watch-failed"'), what="it has noticed", timeout_seconds=30
-        )
+        failed = eventually(lambda: operator.log.count('"watch-failed"'), what="it has noticed")
         stopped = time.monotonic()
         while time.monotonic() - stopped < size(short=0, full=300):
             assert operator.answers("/healthz")
@@ -202,7 +200,8 @@ def test_watches_that_go_silent(
             lambda: len(silent) >= len(kinds.WATCHED), what="no watch tells anything any more"
         )
         _settle(stage)
-        lag = _seconds_to_mend_within(stage, size(short=30, full=90))
+        # In the short form before a watch has been silent for 70 s.
+        lag = _seconds_to_mend_within(stage, size(short=50, full=90))
         assert stage.operator.answers("/healthz")
     print(f"{len(silent)} silent watches, a resync every {resync} s: mended in {lag:.1f} s")  # noqa: T201 - figure
 

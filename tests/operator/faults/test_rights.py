@@ -49,17 +49,22 @@ def _told(
     return is_done
 
 
-def _logged(stage: RightsStage, event: str, right: Right, act: Callable[[], object]) -> None:
-    """Act, and wait for a line of the log that names event and right."""
-    start = len(stage.operator.log)
+def _logged(
+    stage: RightsStage,
+    event: str,
+    right: Right,
+    act: Callable[[], object],
+    *,
+    start: int | None = None,
+) -> None:
+    """Act, and wait for a line of the log, from `start` or now on, that names event and right."""
+    start = len(stage.operator.log) if start is None else start
     act()
-    resource = right.resource.partition("/")[0]
+    said = f'cannot {right.verb} resource \\"{right.resource.partition("/")[0]}'
 
     def is_logged() -> bool:
-        return any(
-            event in line and f"cannot {right.verb} resource" in line and resource in line
-            for line in stage.operator.log[start:].splitlines()
-        )
+        lines = stage.operator.log[start:].splitlines()
+        return any(event in line and said in line for line in lines)
 
     stage.cart.eventually(is_logged, what=f"{event}, for want of {right}")
 
@@ -81,8 +86,8 @@ def _delete(stage: RightsStage, right: Right) -> Callable[[], bool]:
 
 
 def _list(stage: RightsStage, right: Right) -> Callable[[], bool]:
-    # Within the 5 s between two.
-    _logged(stage, "resync-failed", right, lambda: None)
+    # Within the 5 s between two. It is logged once, and may have been since the right is gone.
+    _logged(stage, "resync-failed", right, lambda: None, start=0)
     return lambda: True
 
 
