@@ -24,12 +24,12 @@ def test_service_serves_until_sigterm(migrated_url: str) -> None:
         listening = carts.log_line(process.stdout, "listening")
         api = f"http://127.0.0.1:{listening['port']}"
         metrics = f"http://127.0.0.1:{listening['metrics_port']}/metrics"
-        with httpx2.Client() as client:
+        with httpx2.Client(timeout=60) as client:
             assert client.get(f"{api}/health").status_code == 200
             assert client.get(f"{api}/metrics").status_code == 404
             assert "http_server_request_duration_seconds" in client.get(metrics).text
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_draining_service_answers_until_its_time_is_over(migrated_url: str) -> None:
@@ -38,12 +38,12 @@ def test_draining_service_answers_until_its_time_is_over(migrated_url: str) -> N
         port = carts.log_line(process.stdout, "listening")["port"]
         process.send_signal(signal.SIGTERM)
         carts.log_line(process.stdout, "draining")
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             assert client.get("/health/ready").status_code == 503
             assert client.get("/").status_code == 200
         # A second signal is somebody who does not want to wait.
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_drained_service_stops_by_itself(migrated_url: str) -> None:
@@ -51,22 +51,24 @@ def test_drained_service_stops_by_itself(migrated_url: str) -> None:
     with carts.service_process("-m", "app", environment=environment) as process:
         carts.log_line(process.stdout, "listening")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_service_stops_while_the_database_is_asked_and_says_nothing(migrated_url: str) -> None:
     url = make_url(migrated_url)
     with Proxy(str(url.host), int(url.port or 0)) as proxy:
         given = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
-        environment = carts.service_environment(given, DB_CONNECT_TIMEOUT_SECONDS="1")
+        environment = carts.service_environment(
+            given, DB_CONNECT_TIMEOUT_SECONDS="1", HEALTH_TIMEOUT_SECONDS="1"
+        )
         with carts.service_process("-m", "app", environment=environment) as process:
             port = carts.log_line(process.stdout, "listening")["port"]
-            with httpx2.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
                 carts.wait_until(lambda: client.get("/health").status_code == 200)
                 proxy.swallow()
                 carts.wait_until(lambda: client.get("/health").status_code == 503)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
 
 
 def test_service_ends_at_ctrl_c_without_a_trace(migrated_url: str) -> None:
@@ -74,7 +76,7 @@ def test_service_ends_at_ctrl_c_without_a_trace(migrated_url: str) -> None:
     with carts.service_process("-m", "app", environment=environment) as process:
         carts.log_line(process.stdout, "listening")
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stdout is not None
         assert "Traceback" not in process.stdout.read()
 
@@ -99,7 +101,7 @@ def test_request_under_way_is_answered_after_sigterm(migrated_url: str) -> None:
             holder.rollback()
             with waiting.makefile() as answer:
                 assert answer.readline() == "HTTP/1.1 201 Created\n"
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def _is_waiting(url: str) -> bool:
@@ -113,7 +115,7 @@ def test_uvicorn_starts_it_as_the_original_description_says(migrated_url: str) -
         assert process.stdout is not None
         text = next(text for text in process.stdout if "Uvicorn running on" in text)
         address = text.partition("running on ")[2].split()[0]
-        with httpx2.Client() as client:
+        with httpx2.Client(timeout=60) as client:
             assert client.get(f"{address}/health").status_code == 200
 
 
@@ -145,7 +147,7 @@ def test_importing_the_application_reads_nothing() -> None:
 def test_a_worker_does_without_alembic() -> None:
     program = "import sys, app.__main__; sys.exit('alembic' in sys.modules)"
     with carts.service_process("-c", program, environment=carts.service_environment("")) as process:
-        assert process.wait(30) == 0
+        assert process.wait(90) == 0
 
 
 def test_migrate_command_makes_the_tables(empty_url: str) -> None:
@@ -200,7 +202,7 @@ def _run(*arguments: str, environment: Mapping[str, str]) -> subprocess.Complete
         env=dict(environment),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=160,
         check=False,
     )
 

@@ -68,17 +68,18 @@ def test_draining_process_is_not_ready_but_alive_and_answers(migrated_url: str) 
 
 
 def test_hanging_database_is_told_within_its_time_and_recovers(own_url: str) -> None:
-    settings = carts.settings_for(own_url, health_timeout_seconds=0.3)
+    settings = carts.settings_for(own_url, health_timeout_seconds=1)
     with carts.running_client(settings) as client:
-        assert client.get("/health").status_code == 200
+        carts.wait_until(lambda: client.get("/health").status_code == 200)
         with carts.open_transaction(own_url) as holder:
             holder.exec_driver_sql("LOCK TABLE schema_compatibility")
             carts.wait_until(lambda: client.get("/health").status_code == 503)
             started = time.monotonic()
-            # Sixteen at once: one check, one answer for all.
+            # Sixteen at once: one check, one answer for all. A check for each would take sixteen
+            # seconds.
             with ThreadPoolExecutor(16) as pool:
                 answers = list(pool.map(lambda _: client.get("/health"), range(16)))
             assert {answer.json()["checks"]["database"] for answer in answers} == {"timeout"}
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 10
             assert client.get("/health/live").status_code == 200
         carts.wait_until(lambda: client.get("/health").status_code == 200)

@@ -174,7 +174,7 @@ def test_a_request_waits_for_the_first_and_then_gives_way(migrated_url: str) -> 
 
 def test_a_request_gives_way_before_its_statement_is_ended(migrated_url: str) -> None:
     settings = carts.settings_for(
-        migrated_url, idempotency_wait_seconds=5, db_statement_timeout_seconds=1
+        migrated_url, idempotency_wait_seconds=5, db_statement_timeout_seconds=3
     )
     with carts.running_client(settings) as client, carts.open_transaction(migrated_url) as held:
         shopper = carts.new_shopper(client)

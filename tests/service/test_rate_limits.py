@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -107,11 +109,13 @@ def test_caller_who_asks_too_often_is_told_when_to_come_back(migrated_url: str) 
     settings = carts.settings_for(migrated_url, rate_limit="3/hour")
     with carts.running_client(settings) as client:
         shopper = carts.new_shopper(client)
+        began_at = time.monotonic()
         for _ in range(3):
             shopper.cart()
         answer = shopper.add()
         problem_of(answer, 429, "rate-limited")
-        assert answer.headers["retry-after"] == "1200"
+        seconds = time.monotonic() - began_at
+        assert 1200 - seconds <= int(answer.headers["retry-after"]) <= 1200
         # Probes are not counted, and the document says what may be answered.
         assert client.get("/health/live").status_code == 200
         document = client.get("/openapi.json").json()

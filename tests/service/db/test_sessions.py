@@ -48,9 +48,9 @@ def test_a_look_whether_it_lives_is_cut_off_too(own_url: str) -> None:
         database = Database(
             carts.settings_for(
                 given,
-                request_deadline_seconds=1,
-                db_connect_timeout_seconds=1,
-                db_statement_timeout_seconds=1,
+                request_deadline_seconds=3,
+                db_connect_timeout_seconds=3,
+                db_statement_timeout_seconds=3,
             )
         )
 

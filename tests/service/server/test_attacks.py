@@ -85,7 +85,8 @@ def test_attack_is_cut_and_a_good_client_is_served(
             server,
             parts,
             clients=size(short=20, full=200) if pause_seconds else size(short=4, full=16),
-            seconds=size(short=4, full=30),
+            # Longer than a connection may be held: each client comes again.
+            seconds=size(short=8, full=30),
             pause_seconds=pause_seconds,
         )
         grown = resident_bytes(server) - before
