@@ -25,7 +25,7 @@ from carthub_dev.pki import write_secret
 from carthub_dev.postgres import Installation
 from carthub_dev.processes import Process
 
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
 _STOP_SIGNALS = {
     "smart": signals.SIGTERM,  # waits until every client has left
     "fast": signals.SIGINT,  # ends sessions, rolls transactions back

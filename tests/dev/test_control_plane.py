@@ -64,7 +64,7 @@ def test_an_owned_object_is_collected_with_its_owner(
 
     wait_until(
         lambda: find(api, "ConfigMap", "owned", namespace=namespace) is None,
-        20,
+        60,
         what="the end of the owned object",
     )
 
@@ -89,7 +89,7 @@ def test_a_deployment_gets_its_pods_but_no_pod_that_is_not_restricted(
         conditions = found.get("status", {}).get("conditions", [])
         return any("PodSecurity" in condition.get("message", "") for condition in conditions)
 
-    wait_until(is_refused, 20, what="the refusal by Pod Security")
+    wait_until(is_refused, 60, what="the refusal by Pod Security")
 
 
 def test_a_user_may_do_what_is_granted_to_a_group(
@@ -119,7 +119,7 @@ def test_a_user_may_do_what_is_granted_to_a_group(
     )
     with dynamic_client(control_plane.kubeconfig_for(f"alice-{namespace}", [name])) as alice:
         core = client.CoreV1Api(alice.client)
-        wait_until(lambda: is_allowed(core, namespace), 10, what="the grant to the group")
+        wait_until(lambda: is_allowed(core, namespace), 60, what="the grant to the group")
         with pytest.raises(ApiException, match="secrets is forbidden"):
             core.list_namespaced_secret(namespace)
 
@@ -152,7 +152,7 @@ def test_writes_are_counted_by_who_made_them(
                 if event.is_write and event.user == f"bob-{namespace}"
             ]
 
-        wait_until(lambda: bool(counted()), 5, what="the write in the log")
+        wait_until(lambda: bool(counted()), 60, what="the write in the log")
         assert counted() == ["patch configmaps/one 201"]
         [event] = [e for e in control_plane.audit_events(mark) if e.name == "one"]
         assert event.user_agent == "counted/1"

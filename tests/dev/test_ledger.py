@@ -62,7 +62,7 @@ def test_a_process_killed_before_its_pid_was_recorded_is_found_by_its_token(
     environment = {**os.environ, removal.TOKEN_VARIABLE: "a-token-of-this-test"}
     with subprocess.Popen(["sleep", "600"], env=environment) as sleeper:
         own_ledger.clean()
-        assert sleeper.wait(5) == -signal.SIGKILL
+        assert sleeper.wait(60) == -signal.SIGKILL
 
 
 def test_instance_of_a_living_owner_is_refused(own_state: Path) -> None:
@@ -206,7 +206,7 @@ class TestKernelObjects:
         with subprocess.Popen(["sleep", "600"]) as sleeper:
             (group / "below" / "cgroup.procs").write_text(str(sleeper.pid))
             own_ledger.clean()
-            assert sleeper.wait(5) == -signal.SIGKILL
+            assert sleeper.wait(60) == -signal.SIGKILL
         assert not group.exists()
 
 
@@ -226,7 +226,7 @@ def output(*argv: str) -> str:
 
 def test_start_time_of_a_gone_process_is_none() -> None:
     with subprocess.Popen(["true"]) as gone:
-        wait_until(lambda: not is_alive(gone.pid), 5, what="a zombie")
+        wait_until(lambda: not is_alive(gone.pid), 60, what="a zombie")
     assert removal.start_time(gone.pid) is None
     assert removal.start_time(os.getpid()) is not None
     assert not psutil.pid_exists(gone.pid)

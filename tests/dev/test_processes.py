@@ -45,7 +45,7 @@ def test_one_that_ignores_sigterm_is_killed_with_its_children(
     program.wait_until_ready(lambda: program.log_tail().endswith("\n"))
     child = int(program.log_tail())
     program.terminate()
-    wait_until(lambda: start_time(child) is None, 5, what="the end of the child")
+    wait_until(lambda: start_time(child) is None, 60, what="the end of the child")
     assert not is_running(program)
 
 

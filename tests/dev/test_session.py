@@ -79,10 +79,10 @@ def end_of_waiting(tmp_path: Path, end: Callable[[Terminal], None]) -> str:
     command = WAITER.format(python=sys.executable, program=program)
     with Terminal(command, env=dict(os.environ)) as terminal:
         # The whole line: the terminal takes it in parts.
-        assert terminal.read(until="waits\r\n", timeout_seconds=30)
+        assert terminal.read(until="waits\r\n", timeout_seconds=90)
         assert not kept.exists()
         end(terminal)
-        terminal.wait(30)
+        terminal.wait(60)
     return kept.read_text()
 
 
