@@ -13,12 +13,14 @@ from benchmarks.scale.results import Healed
 from benchmarks.scale.stage import Stage
 from benchmarks.scale.subjects import Subject
 from carthub_dev.audit import Event
+from carthub_dev.errors import NotReady
 from carthub_dev.processes import wait_until
 
 _EDITED = "edited"
 _ADMIN = "admin"
 # The reference looks once a minute, and takes a while for many.
 _DEADLINE_SECONDS = 300.0
+_LOGGED_SECONDS = 30.0
 _LEVELS = ("DEBUG", "INFO")
 _ERROR = 400
 
@@ -43,7 +45,14 @@ def healed(stage: Stage, subject: Subject, count: int) -> Healed:
 
     what = f"{subject.name}: every edited Service"
     wait_until(is_all_healed, _DEADLINE_SECONDS, what=what, interval_seconds=0.5)
-    seconds = sorted(times(list(stage.plane.audit_events(mark)), user=subject.user))
+
+    def seen() -> list[float]:
+        return sorted(times(list(stage.plane.audit_events(mark)), user=subject.user))
+
+    # A write is in the log once it is answered, a little after others see what it did.
+    with contextlib.suppress(NotReady):
+        wait_until(lambda: len(seen()) >= edits, _LOGGED_SECONDS, what="the writes in the log")
+    seconds = seen()
     if len(seconds) != edits:
         raise BenchmarkFailed(f"{what}: {edits} edits, {len(seconds)} of them seen to be healed")
     return Healed(
