@@ -120,9 +120,9 @@ def test_it_is_installed_upgraded_taken_back_tested_and_removed(
     eventually(lambda: nodes.items("pods", _OPERATORS) == [], what="the operator's pods gone")
     assert _bought(nodes) == 4
 
-    nodes.kubectl("delete", "cartservice", "backend", "-n", _NAMESPACE, "--timeout=60s")
+    nodes.kubectl("delete", "cartservice", "backend", "-n", _NAMESPACE, "--timeout=110s")
     eventually(
         lambda: nodes.items(_KINDS, _NAMESPACE) == [],
         what="every child of the deleted CartService gone",
     )
-    nodes.kubectl("delete", "namespace", _NAMESPACE, "--timeout=60s")
+    nodes.kubectl("delete", "namespace", _NAMESPACE, "--timeout=110s")

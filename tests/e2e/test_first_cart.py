@@ -38,6 +38,12 @@ def _described_secret(cluster: Cluster, secret_id: str) -> str | None:
     return text if text.count(secret_id) > 1 else None
 
 
+def _described(cluster: Cluster) -> str | None:
+    """Return what describe shows of all namespaces, None where a pod ends meanwhile."""
+    done = cluster.run("describe", "cartservices,pods,deployments", "-A")
+    return done.stdout if done.returncode == 0 else None
+
+
 def _owned(cluster: Cluster, name: str) -> set[tuple[str, str]]:
     return {
         (item["kind"], item["metadata"]["name"])
@@ -131,7 +137,7 @@ def test_a_child_edited_by_hand_is_put_right(backend: Cluster) -> None:
 def test_the_password_is_shown_nowhere(backend: Cluster, database_password: str) -> None:
     everything = [
         backend.kubectl("get", "cartservices,events,pods,deployments,jobs", "-A", "-o", "json"),
-        backend.kubectl("describe", "cartservices,pods,deployments", "-A"),
+        eventually(lambda: _described(backend), what="a description of all"),
         backend.kubectl(
             *("logs", "-n", "carthub-system", "--tail=-1"),
             *("-l", "app.kubernetes.io/name=carthub-operator", "--prefix"),

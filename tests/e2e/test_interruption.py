@@ -47,8 +47,8 @@ def test_ctrl_c_during_the_start_leaves_nothing(own: Path) -> None:
         eventually(has_kubelet, what="a kubelet in the ledger")
         started = recorded()
         terminal.press(CTRL_C)
-        terminal.read(timeout_seconds=90)
-        assert terminal.wait(10) != 0
+        terminal.read(timeout_seconds=180)
+        assert terminal.wait(60) != 0
 
     *_, removing, last, _make = terminal.output.replace("\r", "").strip().splitlines()
     assert (removing, last) == ("Removing everything ...", "Interrupted. Nothing is left.")

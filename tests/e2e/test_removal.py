@@ -28,7 +28,7 @@ PROGRAM = """
     with Ledger.open(sys.argv[1]) as ledger, Cluster(ledger, nodes=2) as cluster:
         kubectl = cluster.kubectl
         kubectl("create", "deployment", "idle", "--image=carthub/pause:1", "--replicas=4")
-        kubectl("rollout", "status", "deployment/idle", "--timeout=60s")
+        kubectl("rollout", "status", "deployment/idle", "--timeout=180s")
         print("up", flush=True)
         sys.stdin.read()
 """
@@ -90,7 +90,7 @@ def test_nothing_is_left_and_a_second_start_cleans_after_a_kill(own: Path) -> No
     with _started() as second:
         ended = _traces(own)
         assert killed.left() == []
-        second.communicate(timeout=60)
+        second.communicate(timeout=180)
         assert second.returncode == 0
 
     assert killed.left_or_taken() == []
