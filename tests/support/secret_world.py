@@ -16,6 +16,8 @@ KNOWN = (SECRET, OTHER, *LOST)
 BACKEND = Key("shop", "backend")
 FIELDS = {"username": "u", "password": "canary"}
 
+_PATIENCE_SECONDS = 30.0
+
 
 class FakeAws:
     """Answers as it is told to, and remembers what it was asked; a region of it hangs."""
@@ -59,8 +61,16 @@ class SecretWorld:
             on_failure=lambda _, error: self.failures.append(error.reason),
             monotonic=lambda: self.seconds,
             jitter=lambda: 0.5,
-            patience_seconds=0.5,
+            patience_seconds=_PATIENCE_SECONDS,
         )
+
+    def be_impatient(self) -> None:
+        """Let a pass wait for a moment only: AWS is about to hang."""
+        self.schedule._patience_seconds = 0.5  # noqa: SLF001 - one schedule for what hangs and answers
+
+    def be_patient(self) -> None:
+        """Let a pass wait for an answer again, however busy the machine is."""
+        self.schedule._patience_seconds = _PATIENCE_SECONDS  # noqa: SLF001 - as above
 
     @property
     def entry(self) -> Any:

@@ -41,7 +41,7 @@ def test_a_new_version_is_fetched_and_told(world: SecretWorld) -> None:
 
     world.pass_time(61)
 
-    eventually(lambda: world.changed == [BACKEND], what="the change is told", timeout_seconds=10)
+    eventually(lambda: world.changed == [BACKEND], what="the change is told")
     assert world.read().version_id == "v2"
     assert world.aws.calls == ["describe", "value", "describe", "value"]
 
@@ -51,7 +51,7 @@ def test_an_unchanged_version_is_neither_fetched_nor_told(world: SecretWorld) ->
 
     world.pass_time(61)
 
-    eventually(world.calls(3), what="it is looked at", timeout_seconds=10)
+    eventually(world.calls(3), what="it is looked at")
     assert world.aws.calls == ["describe", "value", "describe"]
     assert world.changed == []
 
@@ -71,7 +71,7 @@ def test_a_demand_during_a_question_gets_a_later_answer(world: SecretWorld) -> N
     world.read()
     world.aws.open.clear()
     world.pass_time(61)
-    eventually(world.calls(3), what="a question is under way", timeout_seconds=10)
+    eventually(world.calls(3), what="a question is under way")
     got: list[Reading] = []
     demand = threading.Thread(target=lambda: got.append(world.read(demand="now")))
     demand.start()
