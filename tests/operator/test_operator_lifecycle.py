@@ -11,14 +11,14 @@ import pytest
 
 from carthub_dev import operator_process
 from carthub_dev.audit import Event
-from carthub_dev.aws import REGION, AwsServer
+from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess
 from tests.support import crd
 from tests.support.cluster import Cluster, eventually
 from tests.support.live_cart import CHILDREN, LiveCart, live_cart
-from tests.support.resources import database
+from tests.support.live_operator import aws_database, requests
 
 # Not at once after a restart, and within the time of a test.
 INTERVAL = "10s"
@@ -80,12 +80,7 @@ def start(
 
 
 def _apply(cart: LiveCart) -> None:
-    source = {"secretId": f"test/{cart.namespace}", "region": REGION, "refreshInterval": INTERVAL}
-    cart.apply(database=database(credentials={"secretsManager": source}))
-
-
-def _requests(plane: ControlPlane, since: int) -> list[Event]:
-    return [one for one in plane.audit_events(since) if one.user == operator_process.USER]
+    cart.apply(database=aws_database(f"test/{cart.namespace}", interval=INTERVAL))
 
 
 def _is_refused(event: Event) -> bool:
@@ -102,10 +97,10 @@ def test_a_restart_reads_little_and_writes_nothing(
     mark = control_plane.audit_mark()
 
     with start() as operator:
-        started = _requests(control_plane, mark)
+        started = requests(control_plane, mark)
         cart.eventually(lambda: operator.passes() >= 2, what="a pass with the credentials")
 
-    made = _requests(control_plane, mark)
+    made = requests(control_plane, mark)
     assert len(started) <= 50
     assert not [one for one in made if one.is_write]
 
@@ -154,10 +149,8 @@ def test_a_namespace_that_is_being_deleted_is_left_alone(
         def asked() -> list[Event]:
             return [
                 one
-                for one in _requests(control_plane, mark)
-                if one.namespace == cart.namespace
-                and one.verb not in {"list", "watch"}
-                and one.resource != "events"
+                for one in requests(control_plane, mark, cart.namespace)
+                if one.verb not in {"list", "watch"} and one.resource != "events"
             ]
 
         eventually(lambda: any(map(_is_refused, asked())), what="a child is refused")

@@ -8,13 +8,13 @@ from pathlib import Path
 from carthub_dev import operator_process
 from carthub_dev.api_proxy import ApiProxy
 from carthub_dev.audit import Event
-from carthub_dev.aws import REGION, AwsServer
+from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess
 from carthub_operator.api import names
 from tests.support.live_cart import CHILDREN, LiveCart, Object, live_cart
-from tests.support.resources import database
+from tests.support.live_operator import aws_database, writes
 
 # The least that the API admits.
 INTERVAL = "10s"
@@ -61,8 +61,7 @@ class Stage:
 
     def apply(self, **spec: object) -> Object:
         """Apply the CartService with a secret of its own, and return it as it is then."""
-        source = {"secretId": self.secret_id, "region": REGION, "refreshInterval": INTERVAL}
-        return self.cart.apply(database=database(credentials={"secretsManager": source}), **spec)
+        return self.cart.apply(database=aws_database(self.secret_id, interval=INTERVAL), **spec)
 
     def rotate(self) -> None:
         """Put another password into the secret, and have it read at once."""
@@ -92,13 +91,7 @@ class Stage:
 
     def operator_writes(self, since: int) -> list[Event]:
         """Return what the operator wrote in its namespace since a mark of the audit log."""
-        return [
-            one
-            for one in self.plane.audit_events(since)
-            if one.user == operator_process.USER
-            and one.is_write
-            and one.namespace == self.cart.namespace
-        ]
+        return writes(self.plane, since, self.cart.namespace)
 
     def _value(self) -> dict[str, str]:
         return {"username": "carthub_blue", "password": f"canary-{self.password}"}
