@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.migrations import command
 from tests.support import carts
-from tests.support.carts import ITEMS, Shopper, problem_of
+from tests.support.carts import CARTS, ITEMS, Shopper, problem_of
 
 _JSON = {"content-type": "application/json"}
 
@@ -54,15 +54,25 @@ def test_json_of_another_shape_is_not_valid(client: TestClient, body: bytes) -> 
     problem_of(answer, 422, "validation-failed")
 
 
-@pytest.mark.parametrize("price", ["1e99999999999999999999", "-1e99999999999999999999"])
-def test_number_beyond_all_numbers_is_not_valid(client: TestClient, price: str) -> None:
-    body = f'{{"customer_id": "a", "product_id": "b", "quantity": 1, "unit_price": {price}}}'
-    problem = problem_of(
-        client.post(ITEMS, content=body, headers={"content-type": "application/json"}),
-        422,
-        "validation-failed",
-    )
-    assert [error["pointer"] for error in problem["errors"]] == ["#/unit_price"]
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1e99999999999999999999"])
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer"),
+    [
+        ("POST", ITEMS, '{"customer_id": "a", "product_id": "b", "quantity": 1, "unit_price": N}',
+         "#/unit_price"),
+        ("POST", ITEMS, '{"customer_id": "a", "product_id": "b", "unit_price": 1, "quantity": N}',
+         "#/quantity"),
+        ("PUT", f"{CARTS}/a/items/b", '{"quantity": N}', "#/quantity"),
+        ("PUT", f"{CARTS}/a/items", '{"items": [{"product_id": "b", "quantity": N}]}',
+         "#/items/0/quantity"),
+    ],
+)  # fmt: skip
+def test_number_beyond_all_numbers_is_not_valid(
+    client: TestClient, method: str, path: str, body: str, pointer: str, number: str
+) -> None:
+    answer = client.request(method, path, content=body.replace("N", number), headers=_JSON)
+    problem = problem_of(answer, 422, "validation-failed")
+    assert [error["pointer"] for error in problem["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize("given", ["text/plain", "application/x-www-form-urlencoded", ""])

@@ -88,8 +88,10 @@ def _without_trailing_zeros(value: int | Decimal) -> Decimal:
 
 def whole_number(value: object) -> object:
     """Return a JSON number without a fraction as an integer, anything else as it is."""
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return value
     # Not of any size: an integer with a million digits takes seconds to make.
-    if not isinstance(value, Decimal) or value.adjusted() >= _MOST_DIGITS:
+    if value.adjusted() >= _MOST_DIGITS:
         return value
     whole = value.to_integral_value()
     return int(whole) if whole == value else value

@@ -39,7 +39,10 @@ def test_number_without_a_fraction_is_whole(number: int, zeros: int) -> None:
     assert (found, type(found)) == (number, int)
 
 
-@pytest.mark.parametrize("number", ["1.5", "0.1", "1e10", "1e400", "1e999999999", "1e-999999999"])
+@pytest.mark.parametrize(
+    "number",
+    ["1.5", "0.1", "1e10", "1e400", "1e999999999", "1e-999999999", "Infinity", "-Infinity", "NaN"],
+)
 def test_other_numbers_are_left_alone(number: str) -> None:
     assert isinstance(rules.whole_number(Decimal(number)), Decimal)
 
