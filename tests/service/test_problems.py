@@ -29,6 +29,21 @@ def test_problem_has_every_member(shopper: Shopper) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/v1/cart/c%201/items/%C3%BC%3F", 404, "item-not-found"),
+        ("/api/v1/nothing%20%22here%22", 404, "route-not-found"),
+        ("/api/v1/orders/a%20b", 405, "method-not-allowed"),
+    ],
+)
+def test_instance_is_the_path_as_it_was_sent(
+    client: TestClient, path: str, status: int, code: str
+) -> None:
+    problem = problem_of(client.put(path, json={"quantity": 1}), status, code)
+    assert problem["instance"] == path
+
+
 def test_everything_wrong_is_named_at_once(client: TestClient) -> None:
     answer = client.post(ITEMS, json={"quantity": "3", "unit_price": "-1"})
     problem = problem_of(answer, 422, "validation-failed")

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -18,6 +19,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "1"
+# What a path of a URI has beside letters and digits, encoded bytes included (RFC 3986, 3.3).
+_OF_A_PATH = "/%:@!$&'()*+,;="
 # Between two lines of one kind: in an outage every request would have one.
 _QUIET_SECONDS = 60.0
 
@@ -81,7 +84,7 @@ def problem(
     if (state := getattr(request.app.state, "service", None)) is not None:
         state.metrics.refusals.labels(code).inc()
     body = {
-        **document(status, code, detail, request.url.path),
+        **document(status, code, detail, _instance(request)),
         "errors": list(details),
         **(members or {}),
     }
@@ -102,6 +105,12 @@ def document(status: int, code: str, detail: str, instance: str) -> dict[str, An
         "errors": [],
         "trace_id": telemetry.trace_id(),
     }
+
+
+def _instance(request: Request) -> str:
+    """Return the path as the client wrote it: decoded it would be no URI reference."""
+    raw_path: bytes | None = request.scope.get("raw_path")
+    return quote(request.scope["path"]) if raw_path is None else quote(raw_path, safe=_OF_A_PATH)
 
 
 # The handlers are async because Starlette would call others in a thread.
@@ -241,16 +250,16 @@ async def _bad_request(request: Request, error: Exception) -> JSONResponse:
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    path = request.url.path
     if error.status_code == 404:  # noqa: PLR2004 - the status is its own name
-        return problem(request, 404, "route-not-found", f"there is nothing at {path}")
+        detail = f"there is nothing at {_instance(request)}"
+        return problem(request, 404, "route-not-found", detail)
     if error.status_code == 405:  # noqa: PLR2004 - as above
         named = (error.headers or {}).get("Allow", "GET, HEAD")
-        methods = _methods_at(request.app, path) or set(named.split(", "))
+        methods = _methods_at(request.app, request.url.path) or set(named.split(", "))
         if "GET" in methods:
             methods.add("HEAD")
         allowed = ", ".join(sorted(methods))
-        detail = f"{path} takes {allowed}, not {request.method}"
+        detail = f"{_instance(request)} takes {allowed}, not {request.method}"
         return problem(request, 405, "method-not-allowed", detail, headers={"Allow": allowed})
     phrase = http.HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "-")

@@ -256,7 +256,7 @@ class Problem(BaseModel):
     title: str = Field(examples=["The cart is empty"])
     status: int = Field(examples=[409])
     detail: str
-    instance: str = Field(description="Path of the request")
+    instance: str = Field(description="Path of the request, as it was sent")
     code: str = Field(description="Stable name of what is wrong", examples=["cart-empty"])
     errors: list[ErrorDetail]
     trace_id: str
