@@ -98,8 +98,24 @@ def test_other_media_types_are_refused(client: TestClient, given: str) -> None:
 
 def test_unknown_path_is_a_problem(client: TestClient) -> None:
     problem_of(client.get("/api/v2/cart"), 404, "route-not-found")
-    # An encoded slash is one: ids have none.
+    # Ids have no slash.
     problem_of(client.get("/api/v1/cart/a%2Fb"), 404, "route-not-found")
+
+
+@pytest.mark.parametrize("slash", ["%2F", "%2f"])
+@pytest.mark.parametrize("root_path", ["", "/prefix"])
+def test_encoded_slash_in_an_id_never_reaches_another_cart(
+    shopper: Shopper, slash: str, root_path: str
+) -> None:
+    shopper.add()
+    client = TestClient(shopper.client.app, root_path=root_path)
+    client.portal = shopper.client.portal
+    path = f"{shopper.path}{slash}items{slash}mug"
+    problem = problem_of(client.delete(path), 404, "route-not-found")
+    assert problem["instance"] == path
+    put = client.put(f"{shopper.path}/items{slash}mug", json={"quantity": 2})
+    problem_of(put, 404, "route-not-found")
+    assert shopper.cart()["item_count"] == 1
 
 
 def test_unknown_method_names_those_that_work(client: TestClient) -> None:

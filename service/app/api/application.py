@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api import openapi
+from app.api import openapi, paths
 from app.api.direct import DirectDispatch, DirectRoute
 
 
@@ -47,4 +47,7 @@ class Application(FastAPI):
         scope["app"] = self
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
+        if b"%" in (scope.get("raw_path") or b""):
+            # A copy: what the server logs is the path as it read it.
+            scope = {**scope, "path": paths.routed(scope["raw_path"], scope["path"])}
         await self.middleware_stack(scope, receive, send)

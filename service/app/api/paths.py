@@ -1,0 +1,13 @@
+"""The path that a route is found by, where a client percent-encoded some of it.
+
+Servers decode the whole path at once, and a decoded path does not tell a slash between two ids
+from one inside of an id.
+"""
+
+# No route is there.
+_NOWHERE = ""
+
+
+def routed(raw_path: bytes, path: str) -> str:
+    """Return the path to find a route by, of the path as it was sent and as a server decoded it."""
+    return _NOWHERE if b"%2f" in raw_path.lower() else path
