@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from app.main import create_app
 from app.migrations import command
 from tests.support import carts
-from tests.support.carts import CARTS, ITEMS, Shopper, problem_of
+from tests.support.carts import CARTS, CHECKOUT, ITEMS, Shopper, problem_of
 
 _JSON = {"content-type": "application/json"}
 
@@ -102,19 +102,38 @@ def test_unknown_path_is_a_problem(client: TestClient) -> None:
     problem_of(client.get("/api/v1/cart/a%2Fb"), 404, "route-not-found")
 
 
+@pytest.fixture(params=["", "/prefix"], ids=["direct", "framework"])
+def either_way(request: pytest.FixtureRequest, client: TestClient) -> TestClient:
+    """A client whose requests are dispatched in each way: below a path prefix no route is direct."""
+    found = TestClient(client.app, root_path=request.param)
+    found.portal = client.portal
+    return found
+
+
 @pytest.mark.parametrize("slash", ["%2F", "%2f"])
-@pytest.mark.parametrize("root_path", ["", "/prefix"])
 def test_encoded_slash_in_an_id_never_reaches_another_cart(
-    shopper: Shopper, slash: str, root_path: str
+    shopper: Shopper, either_way: TestClient, slash: str
 ) -> None:
     shopper.add()
-    client = TestClient(shopper.client.app, root_path=root_path)
-    client.portal = shopper.client.portal
     path = f"{shopper.path}{slash}items{slash}mug"
-    problem = problem_of(client.delete(path), 404, "route-not-found")
+    problem = problem_of(either_way.delete(path), 404, "route-not-found")
     assert problem["instance"] == path
-    put = client.put(f"{shopper.path}/items{slash}mug", json={"quantity": 2})
+    put = either_way.put(f"{shopper.path}/items{slash}mug", json={"quantity": 2})
     problem_of(put, 404, "route-not-found")
+    assert shopper.cart()["item_count"] == 1
+
+
+def test_line_feed_behind_a_path_is_a_part_of_it(shopper: Shopper, either_way: TestClient) -> None:
+    shopper.add()
+    for path in ("/health/ready", "/docs", "/openapi.json", "/docs/assets/favicon.png"):
+        problem_of(either_way.get(f"{path}%0A"), 404, "route-not-found")
+    merge = either_way.post(f"{shopper.path}/merge%0A", json={"source_customer_id": "guest"})
+    problem_of(merge, 404, "route-not-found")
+    # The path of a customer whom nobody may have, which takes other methods.
+    members = {"customer_id": shopper.customer_id}
+    problem_of(either_way.post(f"{CHECKOUT}%0A", json=members), 405, "method-not-allowed")
+    for path in (f"{shopper.path}%0A", f"{shopper.item_path('mug')}%0A"):
+        problem_of(either_way.delete(path), 422, "validation-failed")
     assert shopper.cart()["item_count"] == 1
 
 

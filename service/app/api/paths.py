@@ -1,7 +1,7 @@
 """The path that a route is found by, where a client percent-encoded some of it.
 
 Servers decode the whole path at once, and a decoded path does not tell a slash between two ids
-from one inside of an id.
+from one inside of an id. And `$`, which ends the pattern of a route, does not see every line feed.
 """
 
 # No route is there.
@@ -10,4 +10,7 @@ _NOWHERE = ""
 
 def routed(raw_path: bytes, path: str) -> str:
     """Return the path to find a route by, of the path as it was sent and as a server decoded it."""
-    return _NOWHERE if b"%2f" in raw_path.lower() else path
+    if b"%2f" in raw_path.lower():
+        return _NOWHERE
+    # `$` matches before one line feed at the end, but not before two.
+    return f"{path}\n" if path.endswith("\n") else path
