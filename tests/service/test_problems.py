@@ -104,7 +104,7 @@ def test_unknown_path_is_a_problem(client: TestClient) -> None:
 
 @pytest.fixture(params=["", "/prefix"], ids=["direct", "framework"])
 def either_way(request: pytest.FixtureRequest, client: TestClient) -> TestClient:
-    """A client whose requests are dispatched in each way: below a path prefix no route is direct."""
+    """A client of either dispatch: below a path prefix no route is direct."""
     found = TestClient(client.app, root_path=request.param)
     found.portal = client.portal
     return found
@@ -137,10 +137,23 @@ def test_line_feed_behind_a_path_is_a_part_of_it(shopper: Shopper, either_way: T
     assert shopper.cart()["item_count"] == 1
 
 
-def test_unknown_method_names_those_that_work(client: TestClient) -> None:
-    answer = client.patch("/api/v1/cart/someone")
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        (f"{CARTS}/someone", "DELETE, GET, HEAD"),
+        (f"{CARTS}/someone%3Fb/items/mug", "DELETE, PUT"),
+        # Also the cart of a customer with this name.
+        (ITEMS, "DELETE, GET, HEAD, POST"),
+        (CHECKOUT, "DELETE, GET, HEAD, POST"),
+        ("/health/ready", "GET, HEAD"),
+    ],
+)
+def test_unknown_method_names_those_that_work(client: TestClient, path: str, allowed: str) -> None:
+    answer = client.patch(path)
     problem_of(answer, 405, "method-not-allowed")
-    assert answer.headers["allow"] == "DELETE, GET, HEAD"
+    assert answer.headers["allow"] == allowed
+    for method in allowed.split(", "):
+        assert client.request(method, path).status_code != 405
 
 
 @pytest.mark.parametrize(
