@@ -64,6 +64,14 @@ def client(migrated_url: str) -> Iterator[TestClient]:
         yield running
 
 
+@pytest.fixture(params=["", "/prefix"], ids=["direct", "framework"])
+def either_way(request: pytest.FixtureRequest, client: TestClient) -> TestClient:
+    """A client of either dispatch: below a path prefix no route is direct."""
+    found = TestClient(client.app, root_path=request.param)
+    found.portal = client.portal
+    return found
+
+
 @pytest.fixture
 def shopper(client: TestClient) -> carts.Shopper:
     return carts.new_shopper(client)

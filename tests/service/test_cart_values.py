@@ -1,10 +1,12 @@
 """Quantities and ids that a cart takes, and those that it refuses, in the body and in the path."""
 
+from urllib.parse import unquote
+
 import pytest
 from starlette.testclient import TestClient
 
 from tests.support import carts
-from tests.support.carts import ITEMS, Shopper, problem_of
+from tests.support.carts import CARTS, ITEMS, Shopper, problem_of
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 1.5, 0.0, "3", True, None, 1000, 2**31, 2**70, []])
@@ -59,6 +61,36 @@ def test_impossible_id_in_the_path_is_refused(client: TestClient, name: str) -> 
     problem_of(client.get(f"/api/v1/cart/{name}"), 422, "validation-failed")
     problem_of(client.delete(f"/api/v1/cart/{name}"), 422, "validation-failed")
     problem_of(client.delete(f"/api/v1/cart/x/items/{name}"), 422, "validation-failed")
+
+
+_NO_UTF_8 = ["%FF", "a%ffb", "%C3", "%ED%A0%80", "%EF%BF%BD%FF"]
+
+
+@pytest.mark.parametrize("name", _NO_UTF_8)
+def test_id_that_is_no_utf_8_is_refused(either_way: TestClient, name: str) -> None:
+    replaced = Shopper(either_way, unquote(name))
+    replaced.add()
+    mug = {"product_id": "mug", "quantity": 1, "unit_price": 1, "currency": "EUR"}
+    keyed = {"idempotency-key": "one"}
+    for answer, named in (
+        (either_way.delete(f"{CARTS}/{name}"), "customer_id"),
+        (either_way.put(f"{CARTS}/{name}/items", json={"items": [mug]}, headers=keyed),
+         "customer_id"),
+        (either_way.delete(replaced.item_path(name)), "product_id"),
+        (either_way.get(f"/api/v1/orders?customer_id={name}"), "customer_id"),
+        (either_way.get(f"/api/v1/orders?customer_id=c&cursor={name}"), "cursor"),
+        (either_way.get(f"/api/v1/orders/{name}"), "order_id"),
+    ):  # fmt: skip
+        problem = problem_of(answer, 422, "validation-failed")
+        assert [found["pointer"] for found in problem["errors"]] == [f"#/{named}"]
+    problem_of(either_way.get(f"/nothing/{name}"), 404, "route-not-found")
+    assert replaced.cart()["item_count"] == 1
+    replaced.check_out()
+
+
+def test_replacement_character_is_one_like_any_other(shopper: Shopper) -> None:
+    shopper.add("\ufffd")
+    assert shopper.client.delete(shopper.item_path("%EF%BF%BD")).json()["items"] == []
 
 
 @pytest.mark.parametrize(

@@ -102,14 +102,6 @@ def test_unknown_path_is_a_problem(client: TestClient) -> None:
     problem_of(client.get("/api/v1/cart/a%2Fb"), 404, "route-not-found")
 
 
-@pytest.fixture(params=["", "/prefix"], ids=["direct", "framework"])
-def either_way(request: pytest.FixtureRequest, client: TestClient) -> TestClient:
-    """A client of either dispatch: below a path prefix no route is direct."""
-    found = TestClient(client.app, root_path=request.param)
-    found.portal = client.portal
-    return found
-
-
 @pytest.mark.parametrize("slash", ["%2F", "%2f"])
 def test_encoded_slash_in_an_id_never_reaches_another_cart(
     shopper: Shopper, either_way: TestClient, slash: str

@@ -98,7 +98,8 @@ async def _fingerprint(request: Request) -> bytes:
     found = hashlib.sha256()
     parts = (
         request.method.encode(),
-        request.url.path.encode(),
+        # Before ids are checked: some of it may be no UTF-8.
+        request.url.path.encode(errors="surrogateescape"),
         request.scope["query_string"],
         ", ".join(request.headers.getlist("if-match")).encode(),
         await request.body(),

@@ -59,7 +59,9 @@ class Plan:
             values[field.name], wrong = field.validate(path_values[field.alias], loc=location)
             errors += wrong
         if parameters.query_params:
-            found, wrong = request_params_to_args(parameters.query_params, request.query_params)
+            found, wrong = request_params_to_args(
+                parameters.query_params, requests.query_parameters(request)
+            )
             values.update(found)
             errors += wrong
         for field in parameters.body_params:

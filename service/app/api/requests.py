@@ -1,11 +1,13 @@
-"""How requests are read: JSON without floats, and the headers that name versions."""
+"""How requests are read: JSON without floats, queries, and the headers that name versions."""
 
 import json
 import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from fastapi import Request
+from starlette.datastructures import QueryParams
 
 from app.api.problems import BadRequest
 
@@ -15,13 +17,28 @@ _TAGS = re.compile(rf"\s*{_TAG}\s*(,\s*{_TAG}\s*)*")
 
 
 class JsonRequest(Request):
-    """A request whose body is parsed once, in our way."""
+    """A request whose query and body are parsed in our way, the body once."""
+
+    @property
+    def query_params(self) -> QueryParams:
+        """The parameters that `query_parameters` returns."""
+        return query_parameters(self)
 
     async def json(self) -> Any:  # noqa: ANN401 - any JSON value
         """Return the body as `json_body` does."""
         if not hasattr(self, "_json"):
             self._json = await json_body(self)
         return self._json
+
+
+def query_parameters(request: Request) -> QueryParams:
+    """Return the parameters of the query.
+
+    Bytes that are no UTF-8 are surrogates, which no rule of ours takes, and no replacement
+    characters, which may be in an id.
+    """
+    query: str = request.scope["query_string"].decode("latin-1")
+    return QueryParams(parse_qsl(query, keep_blank_values=True, errors="surrogateescape"))
 
 
 async def json_body(request: Request) -> Any:  # noqa: ANN401 - any JSON value

@@ -18,8 +18,8 @@ _MOST_DECIMALS = 1100
 _MOST_DIGITS = 10
 
 _MONEY = re.compile(r"[0-9]{1,24}(\.[0-9]{1,24})?", re.ASCII)
-# Control, surrogate: PostgreSQL cannot store the one, nor UTF-8 the other.
-_REFUSED_CATEGORIES = {"Cc", "Cs"}
+# By category: PostgreSQL cannot store the one, nor UTF-8 the other, a surrogate.
+_REFUSED = {"Cc": "not contain control characters", "Cs": "be text in UTF-8"}
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,6 @@ class Limits:
     max_lines: int
     ttl: timedelta
     default_currency: str | None
-
-
-def refused_character(text: str) -> str | None:
-    """Return the code point of the first character that cannot be stored, None when all can."""
-    for character in text:
-        if unicodedata.category(character) in _REFUSED_CATEGORIES:
-            return f"U+{ord(character):04X}"
-    return None
 
 
 def checked_id(text: str) -> str:
@@ -51,8 +43,9 @@ def checked_id(text: str) -> str:
 
 def checked_text(text: str) -> str:
     """Return a text as it is, or raise ValueError naming the character that cannot be stored."""
-    if found := refused_character(text):
-        raise ValueError(f"must not contain control characters, has {found}")
+    for character in text:
+        if (category := unicodedata.category(character)) in _REFUSED:
+            raise ValueError(f"must {_REFUSED[category]}, has U+{ord(character):04X}")
     return text
 
 

@@ -58,6 +58,18 @@ def test_a_million_zeros_are_read_in_one_pass() -> None:
     assert rules.parsed_money(Decimal("1." + "0" * 1_000_000)) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a\n", "must not contain control characters, has U\\+000A"),
+        ("\udcff", "must be text in UTF-8, has U\\+DCFF"),
+    ],
+)
+def test_character_that_no_id_may_have_is_named(text: str, rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        rules.checked_id(text)
+
+
 @given(st.text())
 def test_id_is_kept_as_it_is_or_refused(text: str) -> None:
     try:
