@@ -12,8 +12,8 @@ from app.api.schemas import Problem
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM_CONTENT = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-_RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
-_CHALLENGE = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"}}
+# What may come before any route is asked: the server's limits hold for bodies that no route reads.
+_OF_EVERY_OPERATION = (400, 408, 413, 431, 500, 503)
 _TAG = r'(W/)?"[!#-~]*"'
 _TAGS_SCHEMA = {
     "type": "string",
@@ -32,8 +32,21 @@ CART_HEADERS = {
         "description": 'The version of the cart, "empty" while there is none',
     }
 }
-
-
+_RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
+# Of answers without success, by their status.
+_HEADERS: dict[int, Mapping[str, Any]] = {
+    304: CART_HEADERS,
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "RFC 6750"}},
+    409: {
+        "Retry-After": {
+            "schema": {"type": "integer"},
+            "description": "Seconds, with the code `idempotency-in-flight`",
+        }
+    },
+    412: CART_HEADERS,
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
+}
 # Of requests that may carry an Idempotency-Key.
 REPLAYED = {
     "Idempotent-Replayed": {
@@ -54,8 +67,8 @@ def answers(
         declared[status] = {"description": http.HTTPStatus(status).phrase}
         if status >= http.HTTPStatus.BAD_REQUEST:
             declared[status]["content"] = _PROBLEM_CONTENT
-        if status in {http.HTTPStatus.SERVICE_UNAVAILABLE, http.HTTPStatus.TOO_MANY_REQUESTS}:
-            declared[status]["headers"] = _RETRY_AFTER
+        if status in _HEADERS:
+            declared[status]["headers"] = _HEADERS[status]
     return declared
 
 
@@ -95,7 +108,6 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _protect(operation: dict[str, Any]) -> None:
     operation["security"] = [{"token": []}]
     _declare(operation, 401, 404)
-    operation["responses"]["401"]["headers"] = _CHALLENGE
 
 
 def _declare(operation: dict[str, Any], *statuses: int) -> None:
@@ -104,11 +116,10 @@ def _declare(operation: dict[str, Any], *statuses: int) -> None:
 
 
 def _complete(operation: dict[str, Any]) -> None:
-    _declare(operation, 431, 500)
-    if "requestBody" in operation:
-        _declare(operation, 408, 413)
     if "503" in operation["responses"]:
+        # It waits for something.
         _declare(operation, 504)
+    _declare(operation, *_OF_EVERY_OPERATION)
     if "412" in operation["responses"]:
         operation.setdefault("parameters", []).append(
             _header("If-Match", "Write only to this version of the cart", _TAGS_SCHEMA)
