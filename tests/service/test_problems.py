@@ -55,6 +55,16 @@ def test_everything_wrong_is_named_at_once(client: TestClient) -> None:
     ]
 
 
+@pytest.mark.parametrize(("wrong", "end"), [(100, "not permitted"), (5000, "; and 4900 more")])
+def test_no_more_than_a_hundred_errors_are_named(client: TestClient, wrong: int, end: str) -> None:
+    answer = client.put(f"{CARTS}/a/items/b", json={f"x{n}": 1 for n in range(1, wrong)})
+    problem = problem_of(answer, 422, "validation-failed")
+    assert len(problem["errors"]) == 100
+    assert problem["errors"][0]["pointer"] == "#/quantity"
+    assert problem["detail"].endswith(end)
+    assert len(answer.content) < 20_000
+
+
 @pytest.mark.parametrize(
     "body", [b"{", b"\xff", b"NaN", b'{"a": Infinity}', b"[" * 100_000, b"1" * 5000, b" "]
 )

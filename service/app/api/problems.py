@@ -21,6 +21,8 @@ MEDIA_TYPE = "application/problem+json"
 _RETRY_AFTER_SECONDS = "1"
 # What a path of a URI has beside letters and digits, encoded bytes included (RFC 3986, 3.3).
 _OF_A_PATH = "/%:@!$&'()*+,;="
+# Of one body: it may have a member that is wrong in every ten of its bytes.
+_MOST_NAMED = 100
 # Between two lines of one kind: in an outage every request would have one.
 _QUIET_SECONDS = 60.0
 
@@ -221,16 +223,18 @@ async def _rate_limited(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    every = error.errors()
     details = [
         {
             "pointer": _pointer(found["loc"]),
             "detail": found["msg"].removeprefix("Value error, "),
         }
-        for found in error.errors()
+        for found in every[:_MOST_NAMED]
     ]
-    return problem(
-        request, 422, "validation-failed", "; ".join(_sentences(details)), details=details
-    )
+    sentences = list(_sentences(details))
+    if unnamed := len(every) - len(details):
+        sentences.append(f"and {unnamed} more")
+    return problem(request, 422, "validation-failed", "; ".join(sentences), details=details)
 
 
 def _sentences(details: Iterable[Mapping[str, str]]) -> Iterable[str]:
