@@ -22,10 +22,12 @@ def test_problem_has_every_member(shopper: Shopper) -> None:
         "type": "urn:carthub:problem:validation-failed",
         "title": "The request is not valid",
         "status": 422,
-        "detail": "must be 1 to 999",
+        "detail": "quantity: Input should be greater than or equal to 1",
         "instance": "/api/v1/cart/items",
         "code": "validation-failed",
-        "errors": [{"pointer": "#/quantity", "detail": "must be 1 to 999"}],
+        "errors": [
+            {"pointer": "#/quantity", "detail": "Input should be greater than or equal to 1"}
+        ],
     }
 
 
@@ -44,8 +46,9 @@ def test_instance_is_the_path_as_it_was_sent(
     assert problem["instance"] == path
 
 
-def test_everything_wrong_is_named_at_once(client: TestClient) -> None:
-    answer = client.post(ITEMS, json={"quantity": "3", "unit_price": "-1"})
+@pytest.mark.parametrize("quantity", ["3", 0, -1])
+def test_everything_wrong_is_named_at_once(client: TestClient, quantity: object) -> None:
+    answer = client.post(ITEMS, json={"quantity": quantity, "unit_price": "-1"})
     problem = problem_of(answer, 422, "validation-failed")
     assert [found["pointer"] for found in problem["errors"]] == [
         "#/customer_id",
@@ -53,6 +56,11 @@ def test_everything_wrong_is_named_at_once(client: TestClient) -> None:
         "#/unit_price",
         "#/quantity",
     ]
+
+
+def test_limit_that_is_a_setting_is_named_alone(shopper: Shopper) -> None:
+    problem = problem_of(shopper.add(quantity=1000), 422, "validation-failed")
+    assert problem["errors"] == [{"pointer": "#/quantity", "detail": "must be 1 to 999"}]
 
 
 @pytest.mark.parametrize(("wrong", "end"), [(100, "not permitted"), (5000, "; and 4900 more")])

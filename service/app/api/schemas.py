@@ -83,6 +83,8 @@ Name = Annotated[
 Quantity = Annotated[
     StrictInt,
     BeforeValidator(rules.whole_number),
+    # How many at most is a setting, and for the use case to check.
+    Field(ge=1),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 999, "examples": [1]}),
 ]
 SetQuantityOfLine = Annotated[
