@@ -120,6 +120,11 @@ def test_document_demands_the_token(guarded: TestClient) -> None:
             assert ({"401", "404"} <= set(operation["responses"])) == is_api
 
 
+def test_what_is_no_operation_is_told_to_anybody(guarded: TestClient) -> None:
+    problem_of(guarded.patch(_CART), 405, "method-not-allowed")
+    problem_of(guarded.get("/api/v1/nothing"), 404, "route-not-found")
+
+
 def test_probes_and_documentation_need_no_token(guarded: TestClient) -> None:
     for path in ("/", "/health", "/health/live", "/health/ready", "/docs", "/openapi.json"):
         assert guarded.get(path).status_code == 200
