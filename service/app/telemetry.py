@@ -60,11 +60,10 @@ class Metrics:
         )
         self.refusals = Counter(
             "carthub_refusals",
-            "Requests refused, by the problem's code",
+            "Requests that were refused or failed, by the problem's code",
             ("code",),
             registry=self.registry,
         )
-
         self.connections_closed = Counter(
             "carthub_http_connections_closed",
             "Silent connections that had to make room for new ones",
