@@ -259,7 +259,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         return problem(request, 404, "route-not-found", detail)
     if error.status_code == 405:  # noqa: PLR2004 - as above
         named = (error.headers or {}).get("Allow", "GET, HEAD")
-        methods = _methods_at(request.app, request.url.path) or set(named.split(", "))
+        # Not that of `request.url`, which loses line feeds.
+        methods = _methods_at(request.app, request.scope["path"]) or set(named.split(", "))
         if "GET" in methods:
             methods.add("HEAD")
         allowed = ", ".join(sorted(methods))
