@@ -51,10 +51,10 @@ class Children:
             not _is_going(live) and compare.differs(manifest, live, field_manager=field_manager)
         )
 
-    def ensure(self, manifest: Manifest) -> None:
-        """Make the child what the manifest says; raises NameTaken."""
+    def ensure(self, manifest: Manifest) -> bool:
+        """Make the child what the manifest says, and return whether it is new; raises NameTaken."""
         if not self.differs(manifest):
-            return
+            return False
         if key_of(manifest) in self._live:
             try:
                 self._correct(manifest, field_manager=names.FIELD_MANAGER)
@@ -63,9 +63,12 @@ class Children:
                 # it forgot, and that lives, would be pruned by nobody.
                 del self._live[key_of(manifest)]
             else:
-                return
-        if not self.ensure_exists(manifest) and self.differs(manifest):
+                return False
+        if self.ensure_exists(manifest):
+            return True
+        if self.differs(manifest):
             self._correct(manifest, field_manager=names.FIELD_MANAGER)
+        return False
 
     def ensure_part(self, manifest: Manifest, *, field_manager: str) -> None:
         """Make a part of a child what the manifest says, where the child exists."""

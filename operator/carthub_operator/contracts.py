@@ -60,6 +60,9 @@ class Cache(Protocol):
     def discard(self, manifest: Manifest) -> bool:
         """Forget an object, unless a later one is known; return whether."""
 
+    def forget(self, kind: str, namespace: str, name: str) -> None:
+        """Forget whatever is known of an object by its name."""
+
 
 # Region and role at AWS: what answers or hangs as one, and has one client.
 Place = tuple[str, str | None]

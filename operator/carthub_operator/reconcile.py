@@ -4,8 +4,9 @@ A pass starts from what is, never from what happened, so it repairs whatever it 
 repeated at any moment. Over an unchanged resource it writes nothing.
 """
 
+import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +133,8 @@ class Reconciler:
         return self._tell(resource, children, seen, memory, problem=problem)
 
     def _forget(self, key: Key) -> None:
+        # Not watched: nobody tells that it went with its owner.
+        self._cache.forget("Secret", key.namespace, names.database_secret(key.name))
         self._observer.forget(key)
         self._leave_until.pop(key.namespace, None)
         self._memories.forget(key)
@@ -145,27 +148,29 @@ class Reconciler:
         """Apply in order; return the first refusal, which keeps pods from what they would need."""
         refused: list[CarthubError] = []
         for manifest in seen.plan.apply:
-            is_deployment = manifest["kind"] == "Deployment"
-            if is_deployment and refused:
+            if manifest["kind"] == "Deployment" and refused:
                 continue
-            existed = children.get(manifest["kind"], manifest["metadata"]["name"]) is not None
-            try:
-                children.ensure(manifest)
-            except (Forbidden, NameTaken, Rejected) as error:
-                refused.append(error)
-                continue
-            except NotFound:
-                if manifest["kind"] != kinds.SERVICE_MONITOR.name:
-                    raise
-                # Its definition has gone; the next resync will know.
-                continue
-            count = replicas(resource, exists=existed) if is_deployment else None
-            if count is not None:
-                children.ensure_part(count, field_manager=names.REPLICAS_FIELD_MANAGER)
+            with _noting_refusals(refused):
+                self._apply(resource, children, manifest)
         if not refused:
-            self._migrate(children, seen)
+            with _noting_refusals(refused):
+                self._migrate(children, seen)
+        # Whatever was refused: what is no longer wanted may be what stands in its way.
         children.prune(seen.plan.wants)
         return refused[0] if refused else None
+
+    def _apply(self, resource: CartService, children: Children, manifest: Manifest) -> None:
+        try:
+            is_new = children.ensure(manifest)
+        except NotFound:
+            if manifest["kind"] != kinds.SERVICE_MONITOR.name:
+                raise
+            # Its definition has gone; the next resync will know.
+            return
+        if manifest["kind"] == "Deployment":
+            count = replicas(resource, exists=not is_new)
+            if count is not None:
+                children.ensure_part(count, field_manager=names.REPLICAS_FIELD_MANAGER)
 
     def _migrate(self, children: Children, seen: Seen) -> None:
         for manifest in seen.plan.create:
@@ -243,3 +248,12 @@ class Reconciler:
         if memory.failing_since is None:
             memory.failing_since = now
         return isinstance(problem, Passing) and now - memory.failing_since < _PATIENCE_SECONDS
+
+
+@contextlib.contextmanager
+def _noting_refusals(refused: list[CarthubError]) -> Iterator[None]:
+    """Go on after what the API server refuses for good, and note it."""
+    try:
+        yield
+    except (Forbidden, NameTaken, Rejected) as error:
+        refused.append(error)

@@ -128,10 +128,19 @@ class ObjectCache:
             self._remove(place)
             return True
 
+    def forget(self, kind: str, namespace: str, name: str) -> None:
+        """Forget whatever is known of an object by its name."""
+        place = _Place(kind, namespace, name)
+        with self._lock:
+            if place in self._objects:
+                self._remove(place)
+
     def deleted(self, manifest: Manifest) -> bool:
         """Forget an object for good, as `discard` does: nothing older brings it back."""
         now = self._monotonic()
         with self._lock:
+            # Taken out first: a known key keeps its old place, and the oldest come first.
+            self._deleted.pop(manifest["metadata"]["uid"], None)
             self._deleted[manifest["metadata"]["uid"]] = (_version(manifest), now)
             for uid, (_, heard_at) in list(self._deleted.items()):
                 if heard_at >= now - _LISTING_SECONDS:
@@ -188,16 +197,19 @@ class ObjectCache:
 
 
 def owner_key(manifest: Manifest) -> Key | None:
-    """Return which CartService an object is or belongs to: by its labels, or its controller."""
+    """Return which CartService an object is or belongs to: by its controller, or its labels.
+
+    Labels are what people edit; pods, whose controller is another, have nothing else.
+    """
     metadata = manifest["metadata"]
     if manifest["kind"] == names.KIND:
         return Key(metadata["namespace"], metadata["name"])
-    labels = metadata.get("labels") or {}
-    if labels.get(names.LABEL_OWNER_UID) and labels.get(names.LABEL_INSTANCE):
-        return Key(metadata["namespace"], labels[names.LABEL_INSTANCE])
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("controller") and owner.get("kind") == names.KIND:
             return Key(metadata["namespace"], owner["name"])
+    labels = metadata.get("labels") or {}
+    if labels.get(names.LABEL_OWNER_UID) and labels.get(names.LABEL_INSTANCE):
+        return Key(metadata["namespace"], labels[names.LABEL_INSTANCE])
     return None
 
 

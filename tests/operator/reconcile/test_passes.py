@@ -3,6 +3,7 @@
 import itertools
 
 from carthub_operator.errors import Conflict
+from tests.support.resources import UID
 from tests.support.world import KEY, SERVING, World
 
 
@@ -138,3 +139,17 @@ def test_a_gone_resource_is_forgotten(settled: World) -> None:
     settled.reconcile()
 
     assert settled.schedule.forgotten[-1] == KEY
+    # The Secret too, of which no watch tells.
+    assert [one["kind"] for one in settled.cache.children(KEY.namespace, UID)].count("Secret") == 0
+
+
+def test_a_deployment_that_went_unseen_begins_with_the_least_replicas(settled: World) -> None:
+    del settled.cluster.objects["Deployment", "shopping-cart", "backend-deployment"]
+    settled.schedule.version, settled.schedule.fields = "v2", {"username": "u", "password": "p"}
+    settled.clock.seconds += 100.0
+
+    for _ in range(5):
+        settled.clock.seconds += 100.0
+        settled.reconcile()
+
+    assert settled.cluster.find("Deployment", "backend-deployment")["spec"]["replicas"] == 2

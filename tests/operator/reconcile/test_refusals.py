@@ -62,6 +62,27 @@ def test_a_new_secret_version_reaches_the_secret_although_a_child_is_refused(
     assert "apply Deployment backend-deployment" not in settled.cluster.writes
 
 
+class _EveryJob(set[str]):
+    def __contains__(self, request: object) -> bool:
+        return str(request).startswith("create Job ")
+
+
+def test_a_job_that_is_refused_keeps_nothing_that_is_unwanted(settled: World) -> None:
+    """A quota of one Job: the one before stands in the way of the next."""
+    live = settled.cluster.find("CartService", "backend")
+    live["metadata"]["generation"] += 1
+    live["spec"] |= {"image": f"{IMAGE}-2", "podDisruptionBudget": {"enabled": False}}
+    settled.cache.put(settled.cluster.add(live))
+    settled.cluster.refuses = _EveryJob()
+    settled.cluster.refusal = errors.Rejected("exceeded quota")
+
+    outcome = settled.reconcile()
+
+    assert isinstance(outcome.problem, errors.Rejected)
+    removed = {one.split()[1] for one in settled.cluster.writes if one.startswith("delete")}
+    assert removed == {"PodDisruptionBudget", "Job"}
+
+
 def test_children_of_a_predecessor_are_waited_for(settled: World) -> None:
     """Deleted and made anew at once: the garbage collector has not come by yet."""
     before = settled.cluster.find("CartService", "backend")

@@ -250,3 +250,35 @@ def test_a_deletion_is_remembered_for_as_long_as_a_listing_may_take() -> None:
         cache.deleted(_service(9, uid=f"{number}"))
         clock.seconds += 60
     assert len(cache._deleted) == 11  # noqa: SLF001 - nothing else shows what it keeps
+
+
+def test_an_object_is_of_its_controller_whatever_its_labels_say() -> None:
+    live = _service(1)
+    live["metadata"]["labels"]["app.kubernetes.io/instance"] = "edited"
+    live["metadata"]["ownerReferences"] = [
+        {"kind": names.KIND, "name": "backend", "uid": "owner", "controller": True}
+    ]
+
+    assert owner_key(live) == Key("shop", "backend")
+
+
+def test_what_was_deleted_long_ago_is_not_kept() -> None:
+    clock = FakeClock()
+    cache = ObjectCache(monotonic=clock.monotonic)
+    # Its label is taken off and put on again, all the time.
+    for number in range(20):
+        clock.seconds += 400.0
+        cache.deleted(_service(number + 1))
+        cache.deleted(_service(1, uid=f"another-{number}"))
+
+    assert len(cache._deleted) <= 4  # noqa: SLF001 - nothing tells how much is kept
+
+
+def test_what_is_forgotten_by_its_name_is_gone() -> None:
+    cache = ObjectCache()
+    cache.put(_service(1))
+
+    cache.forget("Service", "shop", "backend-service")
+    cache.forget("Service", "shop", "unknown")
+
+    assert cache.children("shop", "owner") == []
