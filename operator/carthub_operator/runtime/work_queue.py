@@ -59,7 +59,8 @@ class WorkQueue:
         self._ready: list[_Entry] = []
         self._later: list[tuple[float, int, _Entry]] = []
         self._wanted: dict[Key, _Entry] = {}
-        self._working: dict[Key, float] = {}
+        # Since when, and as how urgent each was taken.
+        self._working: dict[Key, tuple[float, Urgency]] = {}
         self._failures: dict[Key, int] = {}
         self._moved_at = monotonic()
         self._is_closed = False
@@ -79,7 +80,7 @@ class WorkQueue:
                 if entry is not None:
                     del self._wanted[entry.key]
                     now = self._moved_at = self._monotonic()
-                    self._working[entry.key] = now
+                    self._working[entry.key] = now, entry.urgency
                     self._on_taken(now - entry.waiting_since)
                     return entry.key
                 self._changed.wait(wait_seconds)
@@ -93,14 +94,15 @@ class WorkQueue:
             self._changed.notify_all()
 
     def failed(self, key: Key) -> float:
-        """Say that a pass failed; return in how many seconds it is tried again."""
+        """Say that a pass failed; return in how many seconds it is tried again, as urgently."""
         with self._changed:
+            _, urgency = self._working[key]
             count = self._failures.get(key, 0)
             self._failures[key] = count + 1
             delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(count, 30), LAST_RETRY_SECONDS)
             delay *= 0.75 + 0.5 * self._jitter()
             self._ended(key)
-            self._add(key, Urgency.ROUTINE, self._monotonic() + delay)
+            self._add(key, urgency, self._monotonic() + delay)
             self._changed.notify_all()
             return delay
 
@@ -152,7 +154,7 @@ class WorkQueue:
         return max((now - entry.waiting_since for entry in wanted), default=0.0)
 
     def _working_seconds(self, now: float) -> float:
-        return max((now - since for since in self._working.values()), default=0.0)
+        return max((now - since for since, _ in self._working.values()), default=0.0)
 
     def _ended(self, key: Key) -> None:
         self._working.pop(key, None)

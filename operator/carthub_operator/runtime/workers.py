@@ -90,15 +90,20 @@ class Workers:
             self._metrics.pass_seconds.labels("done").observe(seconds)
             self._failing.pop(key, None)
             self._queue.done(key)
-            if outcome.again_seconds is not None:
-                self._queue.add(key, urgency=Urgency.ROUTINE, after_seconds=outcome.again_seconds)
+            self._again(key, outcome)
             return
         self._metrics.pass_seconds.labels("failed").observe(seconds)
         delay = self._queue.failed(key)
+        # What is refused is tried ever later; the credentials are looked at no later for it.
+        self._again(key, outcome)
         problem = str(outcome.problem)
         if self._failing.get(key) != problem:
             self._failing[key] = problem
             _log.warning("pass-failed", **_of(key), error=problem, retry_seconds=round(delay, 1))
+
+    def _again(self, key: Key, outcome: Outcome) -> None:
+        if outcome.again_seconds is not None:
+            self._queue.add(key, urgency=Urgency.ROUTINE, after_seconds=outcome.again_seconds)
 
     def _tell(self, key: Key, outcome: Outcome) -> None:
         for change in outcome.changes:

@@ -105,6 +105,19 @@ def test_failures_are_tried_again_later_and_later(queue: WorkQueue) -> None:
     assert delays[-1] == LAST_RETRY_SECONDS
 
 
+def test_a_repair_that_failed_comes_before_first_passes_again(
+    queue: WorkQueue, clock: FakeClock
+) -> None:
+    queue.add(ONE)
+    assert queue.take() == ONE
+    delay = queue.failed(ONE)
+    queue.add(TWO, urgency=Urgency.FIRST_PASS)
+
+    clock.seconds += delay
+
+    assert _take_all(queue) == [ONE, TWO]
+
+
 def test_a_pass_that_ends_well_forgets_the_failures(queue: WorkQueue) -> None:
     for _ in range(3):
         queue.add(ONE)

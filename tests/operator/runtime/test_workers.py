@@ -1,5 +1,6 @@
 """Workers: what a pass leaves behind in queue, log, metrics and Events."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -122,3 +123,13 @@ def test_the_next_pass_comes_when_the_outcome_says(world: World) -> None:
     world.run(Outcome(again_seconds=0.05), Outcome())
 
     assert world.passes("done") == 2
+
+
+def test_a_lasting_refusal_puts_off_no_pass_that_is_due(world: World) -> None:
+    refused = Outcome(problem=errors.Rejected("no"), again_seconds=0.05)
+    started = time.monotonic()
+
+    world.run(*[refused] * 12)
+
+    # Alone the eleven tries would take more than ten minutes.
+    assert time.monotonic() - started < 20
