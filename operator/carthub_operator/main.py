@@ -200,7 +200,7 @@ class Operator:
             self._stand_by()
             self._leadership.start()
         self._schedule.start(threads=_AWS_THREADS)
-        self._resync.start()
+        self._resync.start(self._streams)
         self._watches.start()
         try:
             stopping.wait()

@@ -35,6 +35,8 @@ _GO_ON_SECONDS = 1.0
 # stream ended is then always older than the listing that its new beginning asks for.
 _GRACE_SECONDS = 0.5
 _GATHER_SECONDS = 1.0
+# What of a start may be spent waiting for watches: they may not come, and pods wait for passes.
+_FIRST_WATCH_SECONDS = 10.0
 
 
 class Lister(Protocol):
@@ -44,6 +46,13 @@ class Lister(Protocol):
         self, kind: Kind, *, namespace: str | None, selector: str | None = None
     ) -> Iterator[Manifest]:
         """Yield the objects of a kind."""
+
+
+class Watched(Protocol):
+    """The watches that run beside."""
+
+    def wait_listed(self, path: str, timeout_seconds: float) -> None:
+        """Wait until the watch of a collection has begun, but no longer than that."""
 
 
 class Resync:
@@ -72,6 +81,8 @@ class Resync:
         self._interval_seconds = interval_seconds
         self._on_first = on_first
         self._on_missed = on_missed
+        self._watched: Watched | None = None
+        self._watched_by = 0.0
         self._stopping = threading.Event()
         # Set when something is asked for, and to end the waiting.
         self._wanted = threading.Event()
@@ -86,8 +97,14 @@ class Resync:
         # What was logged last, to log it once.
         self._failure = ""
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, watched: "Watched") -> None:
+        """Begin, with each kind once its watch has begun.
+
+        What vanished between a listing of ours and a later first one of the watch would be told by
+        nobody.
+        """
+        self._watched = watched
+        self._watched_by = time.monotonic() + _FIRST_WATCH_SECONDS
         self._thread.start()
 
     def soon(self, path: str) -> None:
@@ -162,6 +179,9 @@ class Resync:
 
     def _missed(self, kind: Kind, namespace: str | None) -> Iterator[Key]:
         """Take a listing of one kind; yield whom it is news to."""
+        if self._watched is not None and not self.is_done_once():
+            seconds = max(0.0, self._watched_by - time.monotonic())
+            self._watched.wait_listed(kind.path(namespace=namespace), seconds)
         since = time.monotonic() - _GRACE_SECONDS
         selector = None if kind is kinds.CART_SERVICE else names.LABEL_OWNER_UID
         listed = self._lister.objects(kind, namespace=namespace, selector=selector)

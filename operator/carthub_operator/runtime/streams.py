@@ -27,7 +27,7 @@ class Streams:
     ) -> None:
         self._on_relisted = on_relisted
         self._monotonic = monotonic
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._heard_at: dict[Path, float] = {}
         self._tried_at: dict[Path, float] = {}
         self._listed: set[Path] = set()
@@ -60,8 +60,14 @@ class Streams:
         with self._lock:
             is_again = path in self._listed
             self._listed.add(path)
+            self._lock.notify_all()
         if is_again:
             self._on_relisted(path)
+
+    def wait_listed(self, path: Path, timeout_seconds: float) -> None:
+        """Wait until a kind was listed once, but no longer than that."""
+        with self._lock:
+            self._lock.wait_for(lambda: path in self._listed, timeout_seconds)
 
     def count(self) -> int:
         """Return how many streams are open, or were until a moment ago."""

@@ -73,6 +73,13 @@ def _job_of(owner: str) -> dict[str, Any]:
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
 
 
+class Unwatched:
+    """Watches that nobody has to wait for."""
+
+    def wait_listed(self, path: str, timeout_seconds: float) -> None:
+        pass
+
+
 class World:
     def __init__(self, *namespaces: str, interval_seconds: float = 0.01) -> None:
         self.lister, self.cache, self.queue = FakeLister(), ObjectCache(), WorkQueue()
@@ -176,7 +183,7 @@ def test_the_first_is_told_once_it_has_succeeded(
     monkeypatch.setattr("carthub_operator.runtime.resync._RETRY_SECONDS", 0.01)
     world.lister.failures = 2
 
-    world.resync.start()
+    world.resync.start(Unwatched())
     try:
         assert world.first.wait(10)
         assert world.resync.is_done_once()
@@ -198,7 +205,7 @@ def test_a_definition_that_is_gone_takes_its_resources_along(world: World) -> No
 
 def test_what_is_asked_for_is_listed_before_its_time_and_alone() -> None:
     world = World(interval_seconds=3600.0)
-    world.resync.start()
+    world.resync.start(Unwatched())
     try:
         assert world.first.wait(10)
         before = len(world.lister.asked)
@@ -242,7 +249,7 @@ def test_only_what_failed_is_listed_again(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("carthub_operator.runtime.resync._GO_ON_SECONDS", 0.01)
     world = World(interval_seconds=3600.0)
     world.lister.failing = {"Deployment", "Job"}
-    world.resync.start()
+    world.resync.start(Unwatched())
     try:
         assert world.first.wait(10)
     finally:
@@ -257,7 +264,7 @@ def test_only_what_failed_is_listed_again(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_namespace_that_is_closed_to_us_keeps_no_other_from_being_served() -> None:
     world = World("closed", "open", interval_seconds=3600.0)
     world.lister.closed = {"closed"}
-    world.resync.start()
+    world.resync.start(Unwatched())
     try:
         assert world.first.wait(10)
     finally:
@@ -289,3 +296,29 @@ def test_a_namespace_that_is_opened_is_listed_then() -> None:
     world.resync.resync()
 
     assert world.queued() == [Key("shop", "one")]
+
+
+def test_at_the_start_each_kind_is_listed_after_its_watch_has_begun() -> None:
+    world = World(interval_seconds=3600.0)
+    told: list[object] = []
+
+    class Watched:
+        def wait_listed(self, path: str, timeout_seconds: float) -> None:
+            # What is listed already, and what is waited for now.
+            told.append((len(world.lister.asked), path))
+            assert 0.0 <= timeout_seconds <= 10.0
+
+    world.resync.start(Watched())
+    try:
+        assert world.first.wait(10)
+        assert told == [
+            (number, kind.path(namespace=None)) for number, kind in enumerate(kinds.WATCHED)
+        ]
+
+        # Later listings wait for nobody.
+        before = len(world.lister.asked)
+        world.resync.soon("/apis/batch/v1/jobs")
+        eventually(lambda: len(world.lister.asked) > before, what="another listing")
+        assert len(told) == len(kinds.WATCHED)
+    finally:
+        world.resync.stop(10)

@@ -1,5 +1,7 @@
 """Which streams live, and when one began anew."""
 
+import threading
+
 import structlog
 
 from carthub_operator.runtime.streams import Streams
@@ -76,3 +78,17 @@ def test_a_failing_stream_is_logged_once_and_its_return_too() -> None:
         ("watch-failed", 0),
         ("watch-resumed", None),
     ]
+
+
+def test_whoever_waits_for_a_first_listing_waits_no_longer_than_told() -> None:
+    world = World()
+    waiting = threading.Thread(target=world.streams.wait_listed, args=(CARTS, 60.0), daemon=True)
+    waiting.start()
+    world.streams.wait_listed(JOBS, 0.01)
+    assert waiting.is_alive()
+
+    world.streams.listed(CARTS)
+
+    waiting.join(30)
+    assert not waiting.is_alive()
+    world.streams.wait_listed(CARTS, 60.0)
