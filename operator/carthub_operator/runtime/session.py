@@ -26,7 +26,7 @@ class Listener(Protocol):
     """Who is told of what goes by."""
 
     def tried(self, path: Path) -> None:
-        """Note that a watch is being opened."""
+        """Note that a watch is being opened, or what precedes it: a listing."""
 
     def answered(self, path: Path, status: int) -> None:
         """Note how a watch or a listing is answered; 0: not at all."""
@@ -42,7 +42,7 @@ def session(info: kopf.ConnectionInfo, listener: Listener) -> aiohttp.ClientSess
     """Return a session with these credentials."""
 
     async def started(_: object, __: object, request: aiohttp.TraceRequestStartParams) -> None:
-        if _is_watch(request.url.query):
+        if _is_watch(request.url.query) or _is_listing(request.url.query):
             listener.tried(request.url.path)
 
     async def failed(_: object, __: object, request: aiohttp.TraceRequestExceptionParams) -> None:
@@ -72,7 +72,7 @@ class _Response(aiohttp.ClientResponse):
         if _is_watch(query):
             self.listener.answered(path, self.status)
             await self._take_watch(path)
-        elif "limit" in query:
+        elif _is_listing(query):
             await self._take_listing(path, is_first="continue" not in query)
         return self
 
@@ -141,3 +141,7 @@ def _checked(line: bytes) -> bytes:
 
 def _is_watch(query: Any) -> bool:  # noqa: ANN401 - yarl's multidict
     return bool(query.get("watch") == "true")
+
+
+def _is_listing(query: Any) -> bool:  # noqa: ANN401 - yarl's multidict
+    return "limit" in query and not _is_watch(query)

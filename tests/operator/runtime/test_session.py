@@ -107,7 +107,8 @@ def test_news_and_bookmarks_are_heard(heard: Heard) -> None:
 
 def test_a_listing_that_is_refused_is_tried_again(heard: Heard) -> None:
     assert _ask(heard, web.Response(status=404), _listed()) == 503
-    assert heard.told == []
+    # A definition that has gone: it is tried as long as that, and nothing is stuck.
+    assert heard.told == [("tried", "/things")]
 
 
 def test_a_page_that_is_refused_ends_the_listing(heard: Heard) -> None:
@@ -119,7 +120,7 @@ def test_a_listing_is_told_once_however_many_pages_it_has(heard: Heard) -> None:
     assert _ask(heard, web.Response(text="{}"), _listed()) == 200
     assert _ask(heard, web.Response(text="{}"), _listed(**{"continue": "page-2"})) == 200
 
-    assert heard.told == [("listed", "/things")]
+    assert heard.told == [("tried", "/things"), ("listed", "/things"), ("tried", "/things")]
 
 
 def test_an_error_within_a_stream_ends_it_unless_it_is_gone(heard: Heard) -> None:
