@@ -86,6 +86,8 @@ class AwsSecretSchedule:
         self._is_closed = False
         # Whether AWS served when last asked there. Where not, passes need not wait for it.
         self._serves: dict[Place, bool] = {}
+        # When one that does not serve was tried last.
+        self._tried_at: dict[Place, float] = {}
 
     def start(self, *, threads: int) -> None:
         """Begin to ask."""
@@ -154,6 +156,7 @@ class AwsSecretSchedule:
         with self._changed:
             self._entries.clear()
             self._serves.clear()
+            self._tried_at.clear()
             self._of_key.clear()
             self._demands.clear()
 
@@ -192,6 +195,7 @@ class AwsSecretSchedule:
             del self._entries[reference]
             if all(other.place != reference.place for other in self._entries):
                 self._serves.pop(reference.place, None)
+                self._tried_at.pop(reference.place, None)
 
     def _work(self) -> None:
         while True:
@@ -205,6 +209,7 @@ class AwsSecretSchedule:
                 reference, entry = found
                 entry.is_being_read = True
                 self._in_hand.append(reference)
+                self._tried_at[reference.place] = now
                 known = {one.known_version for one in entry.subscriptions.values()}
                 before = entry.reading
             after = self._read(reference, before, known)
@@ -226,12 +231,21 @@ class AwsSecretSchedule:
             return None
         tried = {one.place for one in self._in_hand if not self._has_served(one)}
         tries_more = len(tried) < max(1, len(self._threads) // 2)
-        due = [
-            one
-            for one in due
-            if self._has_served(one[0]) or (tries_more and one[0].place not in tried)
-        ]
-        return min(due, key=lambda one: one[1].due_at, default=None)
+        due.sort(key=lambda one: one[1].due_at)
+        # In turn: where AWS hangs, the next secret is always overdue already.
+        next_place = min(
+            (one.place for one, _ in due if not self._has_served(one) and one.place not in tried),
+            key=lambda place: self._tried_at.get(place, 0.0),
+            default=None,
+        )
+        return next(
+            (
+                one
+                for one in due
+                if self._has_served(one[0]) or (tries_more and one[0].place == next_place)
+            ),
+            None,
+        )
 
     def _seconds_to_next(self, now: float) -> float | None:
         # For what is due by now a thread that comes back looks.

@@ -1,11 +1,13 @@
 """An AWS that refuses, hangs or is away: what is kept, who waits, and when it is asked again."""
 
+import threading
 import time
 
 from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import Key
-from carthub_operator.contracts import Reading
+from carthub_operator.contracts import Reading, SecretReference
 from carthub_operator.errors import SecretError
+from carthub_operator.runtime.secret_schedule import AwsSecretSchedule
 from tests.support.cluster import eventually
 from tests.support.secret_world import BACKEND, FIELDS, LOST, OTHER, SECRET, SecretWorld
 
@@ -130,3 +132,46 @@ def test_how_long_a_secret_was_not_read_is_known(world: SecretWorld) -> None:
     eventually(world.calls(before + 1), what="another look")
 
     assert world.schedule.unread_seconds() == {SECRET: 90.0}
+
+
+class _Refusing:
+    """An AWS that lets each question wait for its turn, and answers none."""
+
+    def __init__(self) -> None:
+        self.asked: list[SecretReference] = []
+        self.turns = threading.Semaphore(0)
+
+    def current_version(self, secret: SecretReference) -> str:
+        self.asked.append(secret)
+        self.turns.acquire(timeout=30)
+        raise SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, "no answer")
+
+    def current_value(self, secret: SecretReference) -> tuple[str, dict[str, object]]:
+        raise AssertionError(f"{secret} has no version")
+
+
+def test_places_that_do_not_serve_are_tried_in_turn() -> None:
+    aws, seconds = _Refusing(), [1000.0]
+    schedule = AwsSecretSchedule(
+        aws,
+        on_change=lambda _: None,
+        on_failure=lambda *_: None,
+        monotonic=lambda: seconds[0],
+        patience_seconds=0.0,
+    )
+    for number, reference in enumerate((*LOST, SECRET)):
+        seconds[0] += 1.0
+        key = Key("shop", f"cart-{number}")
+        schedule.reading(key, reference, interval_seconds=60, known_version=None, demand=None)
+    # Half of them try: one.
+    schedule.start(threads=2)
+    try:
+        eventually(lambda: aws.asked, what="the first question")
+        aws.turns.release()
+        eventually(lambda: len(aws.asked) == 2, what="the second")
+    finally:
+        aws.turns.release(10)
+        schedule.close(10)
+
+    # Not the next one of the place that has just failed.
+    assert aws.asked[:2] == [LOST[0], SECRET]
