@@ -126,7 +126,13 @@ def _heal_table(results: Results) -> Iterator[str]:
 
 
 def _seconds(found: Healed) -> tuple[str, str]:
-    return f"{found.p50_seconds:.2f} s", f"{found.p99_seconds:.2f} s"
+    return _told(found, found.p50_seconds), _told(found, found.p99_seconds)
+
+
+def _told(found: Healed, seconds: float) -> str:
+    if found.unhealed and seconds == found.most_seconds:
+        return f"over {seconds:.0f} s"
+    return f"{seconds:.2f} s"
 
 
 def _restart_table(results: Results) -> Iterator[str]:

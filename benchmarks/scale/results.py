@@ -75,6 +75,8 @@ class Healed:
     p50_seconds: float
     p99_seconds: float
     most_seconds: float
+    # Of the edits: those that were there still when nobody waited any longer.
+    unhealed: int = 0
 
 
 @dataclass(frozen=True)

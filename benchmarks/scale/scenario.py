@@ -12,7 +12,7 @@ from benchmarks.scale.subjects import Subject
 from carthub_dev.processes import Process, wait_until
 
 _SETTLE_SECONDS = 120.0
-_RESTART_SECONDS = 600.0
+_RESTART_SECONDS = 1200.0
 _MOST_LIST_SECONDS = 2.0
 
 

@@ -153,3 +153,13 @@ def test_requests_are_counted_by_verb_and_kind() -> None:
 
     assert (counted.total, counted.writes) == (3, 2)
     assert counted.kinds == {"patch services": 2, "get /apis": 1}
+
+
+def test_what_was_not_healed_is_told_as_a_bound() -> None:
+    found = _results()
+    healed = Healed(edits=100, p50_seconds=1.0, p99_seconds=300, most_seconds=300, unhealed=7)
+    figures = dataclasses.replace(_figures(REFERENCE, 1000), healed_under_load=healed)
+
+    shown = page.rendered(dataclasses.replace(found, figures=[*found.figures, figures]), "p.svg")
+
+    assert "| 100 | 0.10 s | 0.20 s | 1.00 s | over 300 s |" in shown
