@@ -26,9 +26,15 @@ class Readiness:
 class DatabaseHealth:
     """The check behind /health: one at a time, its answer kept for a second."""
 
-    def __init__(self, check: Callable[[], Checks], timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        check: Callable[[], Checks],
+        timeout_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._check = check
         self._timeout_seconds = timeout_seconds
+        self._clock = clock
         # One thread: a check that hangs is waited for by all, and never a second one started.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._running: asyncio.Future[Checks] | None = None
@@ -36,19 +42,16 @@ class DatabaseHealth:
 
     async def checks(self) -> Checks:
         """Return what each check says, `ok` when it is; never older than a second."""
-        if self._answer is not None and time.monotonic() - self._answer[0] < _CACHE_SECONDS:
+        if self._answer is not None and self._clock() - self._answer[0] < _CACHE_SECONDS:
             return self._answer[1]
-        if self._running is None:
+        # What a check said that nobody waited for any more may be of any age.
+        if self._running is None or self._running.done():
             loop = asyncio.get_running_loop()
             self._running = loop.run_in_executor(self._executor, self._checked)
         running = self._running
         await asyncio.wait({running}, timeout=self._timeout_seconds)
-        if running.done():
-            self._running = None
-            answer = running.result()
-        else:
-            answer = {"database": "timeout"}
-        self._answer = time.monotonic(), answer
+        answer = running.result() if running.done() else {"database": "timeout"}
+        self._answer = self._clock(), answer
         return answer
 
     def close(self) -> None:
