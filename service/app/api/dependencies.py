@@ -46,11 +46,17 @@ class Service:
         return await self.workers.run(functools.partial(work, *args, **kwargs), is_repeatable=False)
 
     async def run_repeatable(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a use case that changes nothing, or the same however often it happens.
+        """Run a use case that changes the same however often it happens.
 
         Also one whose request carries an idempotency key: the second time finds the first.
         """
         return await self.workers.run(functools.partial(work, *args, **kwargs), is_repeatable=True)
+
+    async def run_read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a use case that changes nothing."""
+        return await self.workers.run(
+            functools.partial(work, *args, **kwargs), is_repeatable=True, is_read=True
+        )
 
 
 def _service(request: Request) -> Service:

@@ -36,7 +36,7 @@ async def list_orders(
     """Return a page of orders, youngest first; orders that come meanwhile change no later page."""
     caller.require(customer_id, "order")
     after = None if cursor is None else cursors.parsed(cursor)
-    page = await service.run_repeatable(service.carts.orders, customer_id, limit, after)
+    page = await service.run_read(service.carts.orders, customer_id, limit, after)
     following = None if page.following is None else cursors.written(page.following)
     return responses.json_document(OrderPage.written(page.documents, following))
 
@@ -53,5 +53,5 @@ async def get_order(
     service: RunningService,
 ) -> Response:
     """Return an order with the lines and prices of its checkout."""
-    found = await service.run_repeatable(service.carts.order, str(order_id), caller.only_customer)
+    found = await service.run_read(service.carts.order, str(order_id), caller.only_customer)
     return responses.json_document(found)

@@ -65,7 +65,9 @@ class Batches(Generic[K, V]):
 
     async def _answered(self, batch: list[tuple[K, asyncio.Future[V]]]) -> None:
         try:
-            found = await self._workers.run(lambda: self._asked(batch), is_repeatable=True)
+            found = await self._workers.run(
+                lambda: self._asked(batch), is_repeatable=True, is_read=True
+            )
         except Exception as error:  # noqa: BLE001 - each request raises its own
             await self._failed(batch, error)
             return

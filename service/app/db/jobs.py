@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.db.lanes import Lane
-from app.errors import DatabaseUnavailable, Overloaded
+from app.errors import AnswerLost, DatabaseUnavailable, Overloaded
 
 # Enough for a refusal to reach the client before its deadline.
 _ANSWER_SECONDS = 0.3
@@ -24,14 +24,24 @@ class Job:
     deadline: float
     # Whether it may run again although it may have happened.
     is_repeatable: bool
+    # Whether it changes nothing.
+    is_read: bool = False
+    # Whether an earlier try may have changed something.
+    may_have_happened: bool = False
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     queued_at: float = field(default_factory=time.monotonic)
     tries: int = 0
 
+    def note_failure(self, error: BaseException) -> None:
+        """Remember what a try that is to be followed by another may have done."""
+        if isinstance(error, AnswerLost) and not self.is_read:
+            self.may_have_happened = True
+
     def refuse(self, error: DatabaseUnavailable) -> None:
-        """Answer the request with an error; on the event loop."""
-        if not self.future.done():
-            self.future.set_exception(error)
+        """Answer the request with an error, and say with it that it may have happened."""
+        if self.future.done():
+            return
+        self.future.set_exception(AnswerLost(str(error)) if self.may_have_happened else error)
 
 
 class Jobs:

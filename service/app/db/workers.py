@@ -64,17 +64,18 @@ class Workers:
             lane.switch()
         self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
-    async def run(self, work: Callable[[], T], *, is_repeatable: bool) -> T:
+    async def run(self, work: Callable[[], T], *, is_repeatable: bool, is_read: bool = False) -> T:
         """Return what a use case returns, or raise what it raises.
 
         A repeatable one runs again even if it may have happened: twice must be as good as once.
+        Where one that is no read ends without an answer, AnswerLost speaks of all of its tries.
         """
         outage = self._outage
         if outage is not None and outage.is_hopeless(time.monotonic()):
             raise outage.refusal()
         future: asyncio.Future[T] = self._loop.create_future()
         ends_at = deadlines.ends_at(self._deadline_seconds)
-        self._jobs.put(Job(work, future, ends_at, is_repeatable))
+        self._jobs.put(Job(work, future, ends_at, is_repeatable, is_read))
         return await future
 
     def state(self) -> str:
@@ -161,7 +162,10 @@ class Workers:
             raise
         except BaseException as error:  # noqa: BLE001 - the request raises it
             if self._runs_again(job, session, error):
+                job.note_failure(error)
                 self._jobs.put_back(job)
+            elif isinstance(error, DatabaseUnavailable):
+                job.refuse(error)
             else:
                 self._finish(job, None, error)
         else:

@@ -154,8 +154,9 @@ class _Lanes:
         self.ends_at: list[float] = []
         self.begun, self.gate = asyncio.Event(), asyncio.Event()
 
-    async def run(self, job: Callable[[], object], *, is_repeatable: bool) -> object:
+    async def run(self, job: Callable[[], object], *, is_repeatable: bool, is_read: bool) -> object:
         assert is_repeatable
+        assert is_read
         self.ends_at.append(deadlines.ends_at(0))
         self.begun.set()
         await self.gate.wait()

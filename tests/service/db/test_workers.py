@@ -2,13 +2,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from starlette.testclient import TestClient
 
 from app.db.sessions import Session
-from app.errors import LoginRefused
+from app.errors import AnswerLost, DatabaseUnavailable, LoginRefused
+from carthub_dev.tcp_proxy import TcpProxy
 from tests.support import carts
 from tests.support.carts import problem_of
 
@@ -146,3 +148,69 @@ def test_few_lanes_try_to_log_in_on_behalf_of_all(
         shopper = carts.new_shopper(client)
         assert shopper.add().status_code == 201
         carts.wait_until(lambda: carts.metric(client, "carthub_db_pool_overflow") == 0)
+
+
+_MAY_HAVE_HAPPENED = "a write may have happened"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "last_words", "is_told"),
+    [
+        ("PUT", {}, b"EXECUTE cart_set_quantity", True),
+        ("POST", {"Idempotency-Key": "one"}, b"COMMIT", True),
+        ("GET", {}, b"EXECUTE cart_read", False),
+    ],
+    ids=["repeatable", "with a key", "read"],
+)
+def test_refusal_of_another_try_says_that_an_earlier_one_may_have_happened(
+    own_url: str, method: str, headers: dict[str, str], last_words: bytes, *, is_told: bool
+) -> None:
+    place = urlsplit(own_url)
+    assert place.hostname is not None
+    assert place.port is not None
+    proxy = TcpProxy((place.hostname, place.port)).start()
+
+    def is_the_last(sent: bytes) -> bool:
+        if last_words not in sent:
+            return False
+        # Nobody gets a connection any more.
+        proxy.close()
+        return True
+
+    url = own_url.replace(f":{place.port}/", f":{proxy.port}/")
+    chosen = carts.settings_for(url, db_pool_size=1, db_pool_timeout_seconds=0.5)
+    with carts.running_client(chosen) as client:
+        shopper = carts.new_shopper(client)
+        carts.wait_until(lambda: shopper.add().status_code == 201)
+        proxy.loses_reply_to = is_the_last
+        if method == "POST":
+            answer = shopper.add(headers=headers)
+        elif method == "PUT":
+            answer = client.put(shopper.item_path("mug"), json={"quantity": 7})
+        else:
+            answer = client.get(shopper.path)
+        detail = problem_of(answer, 503, "unavailable")["detail"]
+    assert (_MAY_HAVE_HAPPENED in detail) == is_told
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_failure_of_another_try_says_that_an_earlier_one_may_have_happened(
+    migrated_url: str, *, is_read: bool
+) -> None:
+    tries = []
+
+    def work() -> None:
+        tries.append("one more")
+        if len(tries) > 1:
+            raise DatabaseUnavailable("PostgreSQL does not answer")
+        with service.carts._database.connection() as connection:  # noqa: SLF001 - its session
+            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with carts.running_client(carts.settings_for(migrated_url)) as client:
+        service = carts.service_of(client)
+        run = service.run_read if is_read else service.run_repeatable
+        assert client.portal is not None
+        with pytest.raises(DatabaseUnavailable) as refused:
+            client.portal.call(run, work)
+    assert len(tries) == 2
+    assert isinstance(refused.value, AnswerLost) != is_read
