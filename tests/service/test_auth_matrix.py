@@ -12,9 +12,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from tests.support import carts
 from tests.support.carts import CARTS, CHECKOUT, ITEMS
-from tests.support.issuer import SERVICE_SCOPE, Issuer, running_issuer
+from tests.support.guarded import Guarded, guarded, shape
 
 
 @dataclass(frozen=True)
@@ -100,19 +99,8 @@ def _paths(routes: Any) -> Iterator[str]:
         yield from _paths(getattr(getattr(route, "original_router", None), "routes", ()))
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """A guarded service, and what its callers show."""
-
-    client: TestClient
-    issuer: Issuer
-
-    def bearer(self, subject: str, scope: str = "") -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.issuer.token(subject, scope=scope)}"}
-
-    @property
-    def service(self) -> dict[str, str]:
-        return self.bearer("shop-front", scope=SERVICE_SCOPE)
+class _Stage(Guarded):
+    """A guarded service that strangers ask about customers."""
 
     def strangers(self, customer_id: str) -> Iterator[tuple[str, dict[str, str], int]]:
         """Who may not: their name, their headers, and the status they get."""
@@ -143,19 +131,8 @@ class _Stage:
 
 @pytest.fixture
 def stage(migrated_url: str) -> Iterator[_Stage]:
-    with running_issuer() as issuer:
-        settings = carts.settings_for(migrated_url, **issuer.settings)
-        with carts.running_client(settings) as client:
-            yield _Stage(client, issuer)
-
-
-def _shape(answer: httpx2.Response) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """Return an answer without what names the request itself."""
-    document = answer.json()
-    del document["instance"], document["trace_id"]
-    headers = dict(answer.headers)
-    del headers["content-length"], headers["traceresponse"]
-    return answer.status_code, headers, document
+    with guarded(migrated_url) as service:
+        yield _Stage(service.client, service.issuer)
 
 
 def test_no_route_tells_a_stranger_anything(stage: _Stage) -> None:
@@ -167,7 +144,7 @@ def test_no_route_tells_a_stranger_anything(stage: _Stage) -> None:
         before = stage.belongings(victim)
         for name, headers, status in stage.strangers(victim.customer_id):
             shapes = [
-                _shape(route.ask(stage.client, target.values("none"), headers))
+                shape(route.ask(stage.client, target.values("none"), headers))
                 for target in (victim, nobody)
             ]
             cells += 2
@@ -198,5 +175,5 @@ def test_order_of_another_is_as_little_there_as_none_for_the_owner(stage: _Stage
     headers = stage.bearer(mine.customer_id)
     paths = (theirs.order_id, str(uuid.uuid4()))
     answers = [stage.client.get(f"/api/v1/orders/{path}", headers=headers) for path in paths]
-    assert _shape(answers[0]) == _shape(answers[1])
+    assert shape(answers[0]) == shape(answers[1])
     assert answers[0].status_code == 404

@@ -57,10 +57,15 @@ async def caller(request: Request) -> Caller:
     return found
 
 
-async def verified(request: Request, token: str) -> Caller:
-    """Return whose token this is that came elsewhere than in the header of `caller`."""
+async def verified(request: Request, token: str, named: str) -> Caller:
+    """Return whose token this is that came in a member of the body, or say which one is bad."""
     verifier: Verifier | None = request.app.state.service.verifier
-    return ANYONE if verifier is None else await verifier.verify(token)
+    if verifier is None:
+        return ANYONE
+    try:
+        return await verifier.verify(token)
+    except Unauthenticated as error:
+        raise Unauthenticated(f"{named}: {error}") from error
 
 
 CallerDep = Annotated[Caller, Depends(caller)]

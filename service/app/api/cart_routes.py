@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request, Response
 
 from app.api import auth, idempotency, requests, responses
-from app.api.auth import CallerDep
+from app.api.auth import Caller, CallerDep
 from app.api.dependencies import CustomerId, IfMatch, ProductId, RunningService
 from app.api.direct import DirectRoute
 from app.api.idempotency import IdempotencyKey
@@ -22,6 +22,7 @@ from app.api.schemas import (
 )
 from app.cart.idempotency import Kept
 from app.cart.service import EMPTY_TAG, CartVersion, LineChange, NewLine
+from app.errors import Unauthenticated
 
 router = APIRouter(tags=["cart"], route_class=DirectRoute)
 
@@ -150,9 +151,14 @@ async def merge(
     A caller without the service scope shows with `source_token` that the source is theirs too.
     """
     caller.require(customer_id)
-    owner = caller
-    if body.source_token is not None and not caller.is_service:
-        owner = await auth.verified(request, body.source_token.get_secret_value())
+    try:
+        owner = await _owner_of_source(request, body, caller)
+    except Unauthenticated as error:
+        # It may have been good the first time: then the answer is there, and was theirs.
+        kept = await idempotency.replayed(
+            service, asked, customer_id, error, subject=caller.subject
+        )
+        return idempotency.response(kept)
     owner.require(body.source_customer_id)
 
     def act() -> Kept:
@@ -232,6 +238,12 @@ async def check_out(
     if not kept.is_replayed:
         service.metrics.checkouts.inc()
     return idempotency.response(kept)
+
+
+async def _owner_of_source(request: Request, body: Merge, caller: Caller) -> Caller:
+    if body.source_token is None or caller.is_service:
+        return caller
+    return await auth.verified(request, body.source_token.get_secret_value(), "source_token")
 
 
 def _changed(found: CartVersion) -> Response:

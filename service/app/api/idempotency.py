@@ -72,6 +72,24 @@ async def answered(
     return kept
 
 
+async def replayed(
+    service: Service,
+    asked_for: Asked | None,
+    customer_id: str,
+    error: Exception,
+    *,
+    subject: str | None,
+) -> Kept:
+    """Return what a request was answered the first time, or raise what refuses it now."""
+    if asked_for is None:
+        raise error
+
+    def act() -> Kept:
+        raise error
+
+    return await answered(service, asked_for, customer_id, act, subject=subject)
+
+
 def response(kept: Kept) -> Response:
     """Return an answer as it was the first time, with a word when it is not the first."""
     replayed = {"Idempotent-Replayed": "true"} if kept.is_replayed else {}
