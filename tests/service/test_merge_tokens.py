@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from app.api import auth_tokens
 from tests.support import carts
 from tests.support.carts import CARTS, ITEMS, problem_of
-from tests.support.guarded import Guarded, guarded
+from tests.support.guarded import Guarded, guarded, shape
 
 
 @pytest.fixture
@@ -41,6 +41,44 @@ def _merge(
     shown = {} if token is None else {"source_token": token}
     body = {"source_customer_id": source, **shown}
     return client.post(f"{CARTS}/{target}/merge", json=body, headers=headers)
+
+
+def _cart(stage: Guarded, customer_id: str) -> httpx2.Response:
+    return stage.client.get(f"{CARTS}/{customer_id}", headers=stage.service)
+
+
+def _insufficient(
+    stage: Guarded, target: str, source: str
+) -> Iterator[tuple[str, str | None, int]]:
+    """What shows nothing about the source: its name, the token, and the status it gets."""
+    yield "none", None, 404
+    yield "the caller's own", stage.issuer.token(target), 404
+    yield "another customer's", stage.issuer.token(f"{source}-2"), 404
+    yield "the same in capitals", stage.issuer.token(source.upper()), 404
+    for name, (_, token) in stage.issuer.bad_tokens(source).items():
+        yield name, token, 401
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "one"}], ids=["", "with a key"])
+def test_cart_of_another_is_as_little_there_as_none(stage: Guarded, key: dict[str, str]) -> None:
+    target, victim, nobody = _customer(), _filled(stage), _customer()
+    headers = {**stage.bearer(target), **key}
+    before = _cart(stage, victim).text
+
+    def answers(source: str) -> dict[str, httpx2.Response]:
+        return {
+            f"{name} {status}": _merge(stage.client, target, source, token, headers)
+            for name, token, status in _insufficient(stage, target, source)
+        }
+
+    theirs, of_none = answers(victim), answers(nobody)
+
+    assert len(theirs) >= 20
+    for name, answer in theirs.items():
+        assert name.endswith(str(answer.status_code)), name
+        assert shape(answer) == shape(of_none[name]), name
+    assert _cart(stage, victim).text == before
+    assert _cart(stage, target).json()["items"] == []
 
 
 def test_refusal_says_that_the_source_token_is_bad(stage: Guarded) -> None:
