@@ -109,6 +109,12 @@ def test_what_can_never_work_is_refused_by_its_place(
     assert shopper.cart()["version"] == 0
 
 
+def test_a_hundred_lines_are_taken(shopper: Shopper) -> None:
+    answer = _put(shopper, *(_new(str(number)) for number in range(100)))
+
+    assert (answer.status_code, answer.json()["line_count"]) == (200, 100)
+
+
 def test_another_currency_is_refused_whole(shopper: Shopper) -> None:
     shopper.add("mug", currency="EUR")
 

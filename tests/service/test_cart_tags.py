@@ -40,6 +40,17 @@ def test_write_to_another_version_is_refused(shopper: Shopper) -> None:
     assert shopper.add(headers={"if-match": f'"x", {tag}'}).status_code == 201
 
 
+def test_two_headers_are_one_list(shopper: Shopper) -> None:
+    tag = shopper.add().headers["etag"]
+    item = shopper.item_path("mug")
+    for tags in (('"x"', tag), (tag, '"x"')):
+        headers = [("If-Match", each) for each in tags]
+        answer = shopper.client.put(item, json={"quantity": 1}, headers=headers)
+        assert answer.status_code == 200
+        known = [("If-None-Match", each) for each in tags]
+        assert shopper.client.get(shopper.path, headers=known).status_code == 304
+
+
 def test_first_add_can_demand_that_there_is_no_cart(shopper: Shopper) -> None:
     problem_of(shopper.add(headers={"if-match": "*"}), 412, "precondition-failed")
     assert shopper.add(headers={"if-match": '"empty"'}).status_code == 201

@@ -1,5 +1,6 @@
 """Quantities and ids that a cart takes, and those that it refuses, in the body and in the path."""
 
+import secrets
 from urllib.parse import unquote
 
 import pytest
@@ -54,6 +55,17 @@ def test_impossible_id_is_refused(shopper: Shopper, member: str, name: object) -
     answer = shopper.add(members={member: name})
     problem = problem_of(answer, 422, "validation-failed")
     assert [found["pointer"] for found in problem["errors"]] == [f"#/{member}"]
+
+
+def test_longest_ids_work(client: TestClient) -> None:
+    shopper = Shopper(client, f"customer-{secrets.token_hex(60)}"[:128])
+    product = "p" * 128
+    assert len(shopper.customer_id) == 128
+    assert shopper.add(product).status_code == 201
+    item = shopper.item_path(product)
+    assert client.put(item, json={"quantity": 2}).json()["item_count"] == 2
+    assert client.delete(item).status_code == 200
+    assert shopper.cart()["customer_id"] == shopper.customer_id
 
 
 @pytest.mark.parametrize("name", ["%00", "a%0ab", "a" * 129])

@@ -65,7 +65,9 @@ def test_readiness_and_liveness_ask_nobody(nowhere: str) -> None:
 def test_draining_process_is_not_ready_but_alive_and_answers(migrated_url: str) -> None:
     with carts.running_client(carts.settings_for(migrated_url)) as client:
         carts.service_of(client).readiness.drain()
-        problem_of(client.get("/health/ready"), 503, "unavailable")
+        answer = client.get("/health/ready")
+        problem_of(answer, 503, "unavailable")
+        assert answer.headers["retry-after"] == "1"
         assert client.get("/health/live").status_code == 200
         assert carts.new_shopper(client).add().status_code == 201
 
