@@ -81,9 +81,11 @@ def _routes(client: TestClient) -> list[_Route]:
     assert isinstance(client.app, FastAPI)
     document = client.app.openapi()
     found = [
-        _Route(method.upper(), template, operation, document["components"]["schemas"])
+        _Route(asked, template, operation, document["components"]["schemas"])
         for template, operations in document["paths"].items()
         for method, operation in operations.items()
+        # HEAD is answered wherever GET is, and in no document.
+        for asked in (["GET", "HEAD"] if method == "get" else [method.upper()])
         if template.startswith("/api/")
     ]
     # A route that hides from the document would hide from this test.

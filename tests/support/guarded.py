@@ -39,9 +39,11 @@ def guarded(url: str) -> Iterator[Guarded]:
 
 
 def shape(answer: httpx2.Response) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """Return an answer without what names the request itself."""
-    document = answer.json()
-    del document["instance"], document["trace_id"]
+    """Return an answer without what names the request itself; the answer to HEAD has no body."""
+    document: dict[str, Any] = {}
+    if answer.request.method != "HEAD":
+        document = answer.json()
+        del document["instance"], document["trace_id"]
     headers = dict(answer.headers)
     del headers["content-length"], headers["traceresponse"]
     return answer.status_code, headers, document
