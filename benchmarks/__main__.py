@@ -36,6 +36,9 @@ def bench(
         list[int] | None,
         typer.Option(help="How many CartServices the operator gets; repeatable."),
     ] = None,
+    operator: Annotated[
+        list[scale_options.Who] | None, typer.Option(help="Only this one of them; repeatable.")
+    ] = None,
     publish: Annotated[
         bool, typer.Option("--publish", help="Write the results into benchmarks/ and docs/.")
     ] = False,
@@ -48,7 +51,8 @@ def bench(
             chosen = plan.options(is_short=short, is_big=big, parts=parts)
             _service(chosen, is_whole=not part, publish=publish)
         if Part.OPERATOR in (part or ()):
-            _operator(scale_options.options(is_short=short, sizes=resources or ()), publish=publish)
+            asked = scale_options.options(is_short=short, sizes=resources or (), who=operator or ())
+            _operator(asked, publish=publish)
     except PlatformError as error:
         _say(f"bench: {error}", is_error=True)
         raise typer.Exit(1) from error

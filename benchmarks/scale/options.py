@@ -1,8 +1,18 @@
 """How much of the operator's benchmark is run."""
 
 import dataclasses
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+
+class Who(enum.Enum):
+    """An operator to measure."""
+
+    REFERENCE = "reference"
+    PRODUCT = "product"
+    # The product, each CartService with a secret of its own; with the least of the sizes.
+    OWN_SECRETS = "own-secrets"
 
 
 @dataclass(frozen=True)
@@ -10,6 +20,7 @@ class Options:
     """How many resources, how many edits, how long the idle window is."""
 
     sizes: Sequence[int] = (100, 500, 1000, 2000)
+    who: Sequence[Who] = tuple(Who)
     nodes: int = 20
     # Longer than the refresh interval and its jitter: everything is passed over once.
     idle_seconds: float = 75.0
@@ -25,10 +36,12 @@ class Options:
     controller_manager_flags: tuple[str, ...] = ()
 
 
-def options(*, is_short: bool, sizes: Sequence[int]) -> Options:
-    """Return what was asked for."""
+def options(*, is_short: bool, sizes: Sequence[int] = (), who: Sequence[Who] = ()) -> Options:
+    """Return what was asked for; nothing asked for: all."""
     chosen = SHORT if is_short else Options()
-    return dataclasses.replace(chosen, sizes=tuple(sizes)) if sizes else chosen
+    return dataclasses.replace(
+        chosen, sizes=tuple(sizes) or chosen.sizes, who=tuple(who) or chosen.who
+    )
 
 
 SHORT = Options(

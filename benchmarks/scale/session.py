@@ -3,17 +3,15 @@
 import dataclasses
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
-from benchmarks.scale.options import Options
+from benchmarks.scale.options import Options, Who
 from benchmarks.scale.results import Conditions, Figures, Results
 from benchmarks.scale.scenario import Scenario
 from benchmarks.scale.stage import Stage, stage
 from benchmarks.scale.subjects import Product, Reference, Subject
 from carthub_dev import toolchain
 from carthub_dev.ledger import Ledger
-
-Choose = Callable[[Stage], Subject]
 
 
 def results(
@@ -24,29 +22,32 @@ def results(
     An hour's work is not lost with the last of its parts.
     """
     conditions, figures = _conditions(options), []
-    for choose, size in _order(options.sizes):
-        figures.append(_measured(ledger, options, choose, size, say))
+    for who, size in order(options):
+        figures.append(_measured(ledger, options, who, size, say))
         yield Results(conditions, tuple(figures))
 
 
-def _order(sizes: Sequence[int]) -> Iterator[tuple[Choose, int]]:
+def order(options: Options) -> Iterator[tuple[Who, int]]:
     """Yield what is measured: the two of a size one after the other, who is first changes."""
-    for number, size in enumerate(sorted(sizes)):
-        pair: list[Choose] = [Reference, Product]
-        yield from ((choose, size) for choose in (pair if number % 2 == 0 else pair[::-1]))
-    yield _with_own_secrets, min(sizes)
+    pair = [who for who in (Who.REFERENCE, Who.PRODUCT) if who in options.who]
+    for number, size in enumerate(sorted(options.sizes)):
+        yield from ((who, size) for who in (pair if number % 2 == 0 else pair[::-1]))
+    if Who.OWN_SECRETS in options.who:
+        yield Who.OWN_SECRETS, min(options.sizes)
 
 
-def _with_own_secrets(one: Stage) -> Subject:
-    return Product(one, has_own_secrets=True)
+def _subject(who: Who, one: Stage) -> Subject:
+    if who is Who.REFERENCE:
+        return Reference(one)
+    return Product(one, has_own_secrets=who is Who.OWN_SECRETS)
 
 
 def _measured(
-    ledger: Ledger, options: Options, choose: Choose, size: int, say: Callable[[str], None]
+    ledger: Ledger, options: Options, who: Who, size: int, say: Callable[[str], None]
 ) -> Figures:
     load_before = round(os.getloadavg()[0], 1)
     with stage(ledger, options) as one:
-        found = Scenario(one, choose(one), size, say).figures()
+        found = Scenario(one, _subject(who, one), size, say).figures()
     return dataclasses.replace(found, load_before=load_before)
 
 

@@ -6,8 +6,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks.report import Places
-from benchmarks.scale import goals, healing, options, page, report, results
+from benchmarks.scale import goals, healing, options, page, report, results, session
 from benchmarks.scale.goals import OWN_SECRETS, PRODUCT, REFERENCE
+from benchmarks.scale.options import Who
 from benchmarks.scale.results import (
     Conditions,
     Converged,
@@ -163,3 +164,21 @@ def test_what_was_not_healed_is_told_as_a_bound() -> None:
     shown = page.rendered(dataclasses.replace(found, figures=[*found.figures, figures]), "p.svg")
 
     assert "| 100 | 0.10 s | 0.20 s | 1.00 s | over 300 s |" in shown
+
+
+def test_operators_take_turns_in_being_first() -> None:
+    asked = options.options(is_short=False, sizes=[500, 100])
+
+    assert list(session.order(asked)) == [
+        (Who.REFERENCE, 100),
+        (Who.PRODUCT, 100),
+        (Who.PRODUCT, 500),
+        (Who.REFERENCE, 500),
+        (Who.OWN_SECRETS, 100),
+    ]
+
+
+def test_one_operator_can_be_measured_alone() -> None:
+    asked = options.options(is_short=False, sizes=[2000], who=[Who.REFERENCE])
+
+    assert list(session.order(asked)) == [(Who.REFERENCE, 2000)]
