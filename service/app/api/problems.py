@@ -272,12 +272,11 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _methods_at(app: FastAPI, path: str) -> set[str]:
-    # The router itself names the methods of the first route that matches only; a word such as
-    # `items` may be an id as well.
+    # The router itself names the methods of the first route that matches only. A path that the
+    # document has by its words is that one, though the word may be an id as well.
     paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
-    return {
-        method.upper() for template in paths if _is_of(template, path) for method in paths[template]
-    }
+    templates = [path] if path in paths else [found for found in paths if _is_of(found, path)]
+    return {method.upper() for template in templates for method in paths[template]}
 
 
 def _is_of(template: str, path: str) -> bool:
