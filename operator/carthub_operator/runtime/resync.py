@@ -97,7 +97,7 @@ class Resync:
         # What was logged last, to log it once.
         self._failure = ""
 
-    def start(self, watched: "Watched") -> None:
+    def start(self, watched: Watched) -> None:
         """Begin, with each kind once its watch has begun.
 
         What vanished between a listing of ours and a later first one of the watch would be told by

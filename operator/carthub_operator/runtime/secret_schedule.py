@@ -86,7 +86,7 @@ class AwsSecretSchedule:
         self._is_closed = False
         # Whether AWS served when last asked there. Where not, passes need not wait for it.
         self._serves: dict[Place, bool] = {}
-        # When one that does not serve was tried last.
+        # When each was asked last; those that do not serve are tried in turn.
         self._tried_at: dict[Place, float] = {}
 
     def start(self, *, threads: int) -> None:

@@ -144,4 +144,4 @@ def _is_watch(query: Any) -> bool:  # noqa: ANN401 - yarl's multidict
 
 
 def _is_listing(query: Any) -> bool:  # noqa: ANN401 - yarl's multidict
-    return "limit" in query and not _is_watch(query)
+    return "limit" in query
