@@ -15,8 +15,9 @@ from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
 from carthub_dev.ledger import Ledger
 from tests.support.cluster import Cluster, eventually
-from tests.support.fault_stage import INTERVAL, Stage, fault_stage
+from tests.support.fault_stage import Stage, fault_stage
 from tests.support.live_cart import LiveCart, Object
+from tests.support.live_operator import INTERVAL
 
 # How a tool applies, and how it looks for a difference then. Argo CD's name as a field manager;
 # Flux's is kustomize-controller.

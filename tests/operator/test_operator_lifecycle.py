@@ -20,8 +20,6 @@ from tests.support.cluster import Cluster, eventually
 from tests.support.live_cart import CHILDREN, LiveCart, live_cart
 from tests.support.live_operator import aws_database, requests
 
-# Not at once after a restart, and within the time of a test.
-INTERVAL = "10s"
 # So long a namespace that is being deleted is left alone before it is tried again.
 _TERMINATING_SECONDS = 30
 
@@ -80,7 +78,7 @@ def start(
 
 
 def _apply(cart: LiveCart) -> None:
-    cart.apply(database=aws_database(f"test/{cart.namespace}", interval=INTERVAL))
+    cart.apply(database=aws_database(f"test/{cart.namespace}"))
 
 
 def _is_refused(event: Event) -> bool:

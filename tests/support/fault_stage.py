@@ -16,9 +16,6 @@ from carthub_operator.api import names
 from tests.support.live_cart import CHILDREN, LiveCart, Object, live_cart
 from tests.support.live_operator import aws_database, writes
 
-# The least that the API admits.
-INTERVAL = "10s"
-
 
 class Stage:
     """What a fault test acts on; the operator watches the stage's namespace alone."""
@@ -61,7 +58,7 @@ class Stage:
 
     def apply(self, **spec: object) -> Object:
         """Apply the CartService with a secret of its own, and return it as it is then."""
-        return self.cart.apply(database=aws_database(self.secret_id, interval=INTERVAL), **spec)
+        return self.cart.apply(database=aws_database(self.secret_id), **spec)
 
     def rotate(self) -> None:
         """Put another password into the secret, and have it read at once."""

@@ -62,7 +62,7 @@ class Stage:
     def apply(self) -> None:
         """See to it that both are there and Ready."""
         for cart in (self.hit, self.other):
-            cart.apply(database=aws_database(_secret_id(cart), interval=INTERVAL))
+            cart.apply(database=aws_database(_secret_id(cart)))
         for cart in (self.hit, self.other):
             cart.wait_ready()
 
