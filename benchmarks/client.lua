@@ -42,7 +42,7 @@ function done()
     end
     local sent_ns = thread:get("sent_ns")
     if sent_ns and thread:get("is_write") then
-      file:write(string.format("%d %d %d %.0f 0\n", thread:get("number"), thread:get("position"), NO_ANSWER, sent_ns))
+      file:write(string.format("%d %d %d %.0f 0\n", thread:get("number"), thread:get("position") - 1, NO_ANSWER, sent_ns))
     end
   end
   file:close()

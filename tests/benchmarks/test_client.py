@@ -1,0 +1,60 @@
+"""The client of the benchmark, against servers that do not answer everything."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from benchmarks import client
+from benchmarks.workload import Kind, Request
+from carthub_dev.errors import ToolMissing
+from carthub_dev.ledger import Ledger
+
+
+@contextmanager
+def _answering_only_reads() -> Iterator[int]:
+    """Yield the port of a server whose writes are under way until it is closed."""
+    closed = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_PUT(self) -> None:
+            closed.wait()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            closed.set()
+            server.shutdown()
+            thread.join()
+
+
+def test_a_write_whose_answer_did_not_come_is_told_as_such(ledger: Ledger, tmp_path: Path) -> None:
+    try:
+        client.ensure(ledger, print)
+    except ToolMissing as error:
+        pytest.skip(str(error))
+    with _answering_only_reads() as port:
+        read = Request(Kind.READ, port, b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        write = Request(
+            Kind.SET, port, b"PUT / HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n"
+        )
+        # The first is the one that wrk asks for and does not send.
+        answers = client.attack([read, read, write], tmp_path, connections=1, seconds=0.1)
+
+    assert [(answer.kind, answer.status) for answer in answers] == [(Kind.READ, 200), (Kind.SET, 0)]
