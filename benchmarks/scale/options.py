@@ -30,7 +30,8 @@ class Options:
     # Meanwhile so many resources a second get another log level, which rolls their pods.
     changes_per_second: float = 4.0
     creators: int = 8
-    converge_seconds_each: float = 3.0
+    # For each resource, that none may be waited for longer: until they have converged, say.
+    wait_seconds_each: float = 3.0
     # Nothing more is written for so long: it has settled.
     quiet_seconds: float = 4.0
     controller_manager_flags: tuple[str, ...] = ()

@@ -11,8 +11,6 @@ from benchmarks.scale.stage import Stage
 from benchmarks.scale.subjects import Subject
 from carthub_dev.processes import Process, wait_until
 
-_SETTLE_SECONDS = 120.0
-_RESTART_SECONDS = 1200.0
 _MOST_LIST_SECONDS = 2.0
 
 
@@ -80,7 +78,7 @@ class Scenario:
         The reference never stops writing: what its timers do meanwhile ends the wait too.
         """
         self._wait_converged()
-        self._wait(self._subject.has_told_all, _SETTLE_SECONDS, "the last word")
+        self._wait(self._subject.has_told_all, "the last word")
         deadline = time.monotonic() + 5 * self._stage.options.quiet_seconds
         is_quiet = False
         while not is_quiet and time.monotonic() < deadline:
@@ -116,7 +114,7 @@ class Scenario:
         def has_looked() -> bool:
             return subject.has_looked(stage.requests(subject.user, mark), self._count)
 
-        self._wait(has_looked, _RESTART_SECONDS, "a look at everything")
+        self._wait(has_looked, "a look at everything")
         found = Restarted(
             seconds=round(time.monotonic() - began, 2),
             requests=Requests.of(stage.requests(subject.user, mark)),
@@ -125,12 +123,10 @@ class Scenario:
         return found
 
     def _wait_converged(self) -> None:
-        seconds = 60 + self._count * self._stage.options.converge_seconds_each
-        self._wait(
-            lambda: self._subject.converged() == self._count, seconds, f"{self._count} resources"
-        )
+        self._wait(lambda: self._subject.converged() == self._count, f"{self._count} resources")
 
-    def _wait(self, is_true: Callable[[], bool], seconds: float, what: str) -> None:
+    def _wait(self, is_true: Callable[[], bool], what: str) -> None:
+        seconds = 120 + self._count * self._stage.options.wait_seconds_each
         # Looking at thousands of objects has its price: not more than a few times a second.
         interval = min(_MOST_LIST_SECONDS, 0.1 + self._count / 1000)
         what = f"{self._subject.name}: {what}"
