@@ -15,6 +15,7 @@ import structlog
 from app.cart import idempotency
 from app.cart.repository import CartRepository
 from app.db.connections import Database
+from app.db.jobs import Effect
 from app.db.workers import Workers
 from app.errors import CarthubError
 from app.telemetry import Metrics
@@ -62,7 +63,7 @@ class Housekeeping:
 
         total = 0
         while True:
-            done = await self._workers.run(batch, is_repeatable=True)
+            done = await self._workers.run(batch, Effect.IDEMPOTENT)
             total += done
             if done < _BATCH:
                 return total

@@ -15,6 +15,7 @@ from app.api.schemas import Identifier
 from app.cart.idempotency import OnceOnly
 from app.cart.service import CartService, CartVersion
 from app.db.batches import Batches
+from app.db.jobs import Effect
 from app.db.workers import Workers
 from app.deadlines import Deadlines
 from app.settings import Settings
@@ -43,20 +44,18 @@ class Service:
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a use case with a connection; never again when it may have happened already."""
-        return await self.workers.run(functools.partial(work, *args, **kwargs), is_repeatable=False)
+        return await self.workers.run(functools.partial(work, *args, **kwargs), Effect.ONCE)
 
     async def run_repeatable(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a use case that changes the same however often it happens.
 
         Also one whose request carries an idempotency key: the second time finds the first.
         """
-        return await self.workers.run(functools.partial(work, *args, **kwargs), is_repeatable=True)
+        return await self.workers.run(functools.partial(work, *args, **kwargs), Effect.IDEMPOTENT)
 
     async def run_read(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a use case that changes nothing."""
-        return await self.workers.run(
-            functools.partial(work, *args, **kwargs), is_repeatable=True, is_read=True
-        )
+        return await self.workers.run(functools.partial(work, *args, **kwargs), Effect.SAFE)
 
 
 def _service(request: Request) -> Service:

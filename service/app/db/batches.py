@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from app.db.jobs import Effect
 from app.db.workers import Workers
 from app.errors import DatabaseUnavailable
 
@@ -65,9 +66,7 @@ class Batches(Generic[K, V]):
 
     async def _answered(self, batch: list[tuple[K, asyncio.Future[V]]]) -> None:
         try:
-            found = await self._workers.run(
-                lambda: self._asked(batch), is_repeatable=True, is_read=True
-            )
+            found = await self._workers.run(lambda: self._asked(batch), Effect.SAFE)
         except Exception as error:  # noqa: BLE001 - each request raises its own
             await self._failed(batch, error)
             return

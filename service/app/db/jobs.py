@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import enum
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,14 @@ from app.errors import AnswerLost, DatabaseUnavailable, Overloaded
 _ANSWER_SECONDS = 0.3
 
 
+class Effect(enum.Enum):
+    """What a use case that runs once more changes; the words are those of RFC 9110, section 9.2."""
+
+    SAFE = enum.auto()  # nothing, as the first time
+    IDEMPOTENT = enum.auto()  # nothing more than the first time
+    ONCE = enum.auto()  # what only the first time may
+
+
 @dataclass(eq=False, slots=True)
 class Job:
     """A use case that a request waits for."""
@@ -22,10 +31,7 @@ class Job:
     work: Callable[[], Any]
     future: asyncio.Future[Any]
     deadline: float
-    # Whether it may run again although it may have happened.
-    is_repeatable: bool
-    # Whether it changes nothing.
-    is_read: bool = False
+    effect: Effect
     # Whether an earlier try may have changed something.
     may_have_happened: bool = False
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
@@ -34,7 +40,7 @@ class Job:
 
     def note_failure(self, error: BaseException) -> None:
         """Remember what a try that is to be followed by another may have done."""
-        if isinstance(error, AnswerLost) and not self.is_read:
+        if isinstance(error, AnswerLost) and self.effect is not Effect.SAFE:
             self.may_have_happened = True
 
     def refuse(self, error: DatabaseUnavailable) -> None:

@@ -16,7 +16,7 @@ import structlog
 from app import deadlines
 from app.db import outages
 from app.db.connections import Database
-from app.db.jobs import Job, Jobs
+from app.db.jobs import Effect, Job, Jobs
 from app.db.lanes import Lane
 from app.db.outages import Outage
 from app.db.sessions import Session
@@ -64,18 +64,18 @@ class Workers:
             lane.switch()
         self._next_look = self._loop.call_later(_LOOK_SECONDS, self._look)
 
-    async def run(self, work: Callable[[], T], *, is_repeatable: bool, is_read: bool = False) -> T:
+    async def run(self, work: Callable[[], T], effect: Effect) -> T:
         """Return what a use case returns, or raise what it raises.
 
-        A repeatable one runs again even if it may have happened: twice must be as good as once.
-        Where one that is no read ends without an answer, AnswerLost speaks of all of its tries.
+        One that is safe or idempotent runs again even if it may have happened. Where one that is
+        not safe ends without an answer, AnswerLost speaks of all of its tries.
         """
         outage = self._outage
         if outage is not None and outage.is_hopeless(time.monotonic()):
             raise outage.refusal()
         future: asyncio.Future[T] = self._loop.create_future()
         ends_at = deadlines.ends_at(self._deadline_seconds)
-        self._jobs.put(Job(work, future, ends_at, is_repeatable, is_read))
+        self._jobs.put(Job(work, future, ends_at, effect))
         return await future
 
     def state(self) -> str:
@@ -173,7 +173,7 @@ class Workers:
 
     def _runs_again(self, job: Job, session: Session, error: BaseException) -> bool:
         is_cut_off = isinstance(error, DatabaseUnavailable) and not session.is_open
-        may_have_happened = isinstance(error, AnswerLost) and not job.is_repeatable
+        may_have_happened = isinstance(error, AnswerLost) and job.effect is Effect.ONCE
         return is_cut_off and not may_have_happened and job.tries < self._most_tries
 
     def _finish(self, job: Job, result: object, error: BaseException | None) -> None:

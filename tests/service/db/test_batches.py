@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from app import deadlines
 from app.db.batches import Batches
+from app.db.jobs import Effect
 from app.errors import DatabaseUnavailable
 from tests.support import carts, statements
 
@@ -154,9 +155,8 @@ class _Lanes:
         self.ends_at: list[float] = []
         self.begun, self.gate = asyncio.Event(), asyncio.Event()
 
-    async def run(self, job: Callable[[], object], *, is_repeatable: bool, is_read: bool) -> object:
-        assert is_repeatable
-        assert is_read
+    async def run(self, job: Callable[[], object], effect: Effect) -> object:
+        assert effect is Effect.SAFE
         self.ends_at.append(deadlines.ends_at(0))
         self.begun.set()
         await self.gate.wait()
