@@ -1,9 +1,8 @@
 """When AWS is asked for which secret: once for all CartServices that share it.
 
-Threads of its own do the asking, so that a slow AWS slows nothing else. Where AWS did not answer
-last time, in a region or a role, one of them tries at a time, and at most half of them do: what
-hangs there slows no other. DescribeSecret tells whether the current version has moved; the value is
-fetched only then.
+Threads of its own do the asking, so that a slow AWS slows nothing else; at most half of them ask
+where it did not answer last time. DescribeSecret tells whether the current version has moved; the
+value is fetched only then.
 """
 
 import random
@@ -17,6 +16,7 @@ from carthub_operator.api.conditions import Reason
 from carthub_operator.api.resource import Key
 from carthub_operator.contracts import Place, Reading, SecretReference
 from carthub_operator.errors import CarthubError, SecretError
+from carthub_operator.runtime.secret_places import Places
 
 # How long a pass waits for a first answer: long enough for an AWS that answers.
 PATIENCE_SECONDS = 2.0
@@ -80,14 +80,9 @@ class AwsSecretSchedule:
         self._entries: dict[SecretReference, _Entry] = {}
         self._of_key: dict[Key, SecretReference] = {}
         self._demands: dict[Key, str] = {}
-        # What threads are asking for now.
-        self._in_hand: list[SecretReference] = []
+        self._places = Places()
         self._threads: list[threading.Thread] = []
         self._is_closed = False
-        # Whether AWS served when last asked there. Where not, passes need not wait for it.
-        self._serves: dict[Place, bool] = {}
-        # When each was asked last; those that do not serve are tried in turn.
-        self._tried_at: dict[Place, float] = {}
 
     def start(self, *, threads: int) -> None:
         """Begin to ask."""
@@ -155,8 +150,7 @@ class AwsSecretSchedule:
         """Stop looking for any: another operator does."""
         with self._changed:
             self._entries.clear()
-            self._serves.clear()
-            self._tried_at.clear()
+            self._places.forget_all()
             self._of_key.clear()
             self._demands.clear()
 
@@ -177,12 +171,12 @@ class AwsSecretSchedule:
             entry.due_at = min(entry.due_at, self._monotonic())
         subscription.is_waiting = True
         self._changed.notify_all()
-        if self._serves.get(place, True):
+        if self._places.may_serve(place):
             is_answered = self._changed.wait_for(
                 lambda: entry.answers >= wanted or self._is_closed, self._patience_seconds
             )
             if not is_answered:
-                self._serves[place] = False
+                self._places.note(place, serves=False)
         subscription.is_waiting = False
 
     def _unsubscribe(self, key: Key) -> None:
@@ -194,8 +188,7 @@ class AwsSecretSchedule:
         if not entry.subscriptions:
             del self._entries[reference]
             if all(other.place != reference.place for other in self._entries):
-                self._serves.pop(reference.place, None)
-                self._tried_at.pop(reference.place, None)
+                self._places.forget(reference.place)
 
     def _work(self) -> None:
         while True:
@@ -208,13 +201,12 @@ class AwsSecretSchedule:
                     return
                 reference, entry = found
                 entry.is_being_read = True
-                self._in_hand.append(reference)
-                self._tried_at[reference.place] = now
+                self._places.begin(reference.place, now)
                 known = {one.known_version for one in entry.subscriptions.values()}
                 before = entry.reading
             after = self._read(reference, before, known)
             with self._changed:
-                self._in_hand.remove(reference)
+                self._places.end(reference.place)
                 changed = self._keep(reference, entry, after)
             if after.error is not None and after.error is not before.error:
                 self._on_failure(reference, after.error)
@@ -229,23 +221,11 @@ class AwsSecretSchedule:
         ]
         if not due:
             return None
-        tried = {one.place for one in self._in_hand if not self._has_served(one)}
-        tries_more = len(tried) < max(1, len(self._threads) // 2)
         due.sort(key=lambda one: one[1].due_at)
-        # In turn: where AWS hangs, the next secret is always overdue already.
-        next_place = min(
-            (one.place for one, _ in due if not self._has_served(one) and one.place not in tried),
-            key=lambda place: self._tried_at.get(place, 0.0),
-            default=None,
-        )
-        return next(
-            (
-                one
-                for one in due
-                if self._has_served(one[0]) or (tries_more and one[0].place == next_place)
-            ),
-            None,
-        )
+        # Each place once, in the order of what is due there.
+        places = dict.fromkeys(reference.place for reference, _ in due)
+        askable = self._places.askable(places, most_tries=max(1, len(self._threads) // 2))
+        return next((one for one in due if one[0].place in askable), None)
 
     def _seconds_to_next(self, now: float) -> float | None:
         # For what is due by now a thread that comes back looks.
@@ -255,9 +235,6 @@ class AwsSecretSchedule:
             if entry.due_at > now and not entry.is_being_read
         ]
         return min(later) - now if later else None
-
-    def _has_served(self, reference: SecretReference) -> bool:
-        return self._serves.get(reference.place, False)
 
     def _read(self, reference: SecretReference, before: Reading, known: set[str | None]) -> Reading:
         """Ask AWS; what was known stays where it fails."""
@@ -288,16 +265,12 @@ class AwsSecretSchedule:
         delay = float(interval)
         if entry.failures:
             delay = min(delay, 2.0 ** min(entry.failures, 16))
-        delay = (
-            0.0
-            if entry.is_wanted_again
-            else delay * (_LEAST_JITTER + (_MOST_JITTER - _LEAST_JITTER) * self._jitter())
-        )
-        entry.due_at = self._monotonic() + delay
+        spread = _LEAST_JITTER + (_MOST_JITTER - _LEAST_JITTER) * self._jitter()
+        entry.due_at = self._monotonic() + (0.0 if entry.is_wanted_again else delay * spread)
         if after.error is None:
             entry.read_at = self._monotonic()
         if self._entries.get(reference) is entry:
-            self._serves[reference.place] = not _is_of_aws(after)
+            self._places.note(reference.place, serves=not _is_of_aws(after))
         entry.reading = after
         entry.answers += 1
         entry.is_being_read = entry.is_wanted_again = False
