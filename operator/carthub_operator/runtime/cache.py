@@ -9,6 +9,7 @@ some 300 KiB, packed 25, and a pass unpacks in a millisecond what it needs.
 """
 
 import json
+import sys
 import threading
 import time
 import zlib
@@ -43,11 +44,20 @@ class _Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class _Shown:
+    """What each scrape of the metrics asks for, of a CartService: not to be unpacked every time."""
+
+    conditions: tuple[Mapping[str, str], ...]
+    secret_changed_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Entry:
     packed: bytes
     version: int
     owner: "_Owner | None"
     seen_at: float
+    shown: "_Shown | None"
 
     def live(self) -> Manifest:
         """Return the object, a copy of its own for everybody who asks."""
@@ -78,19 +88,15 @@ class ObjectCache:
             return [Key(p.namespace, p.name) for p in self._objects if p.kind == names.KIND]
 
     def conditions(self) -> list[tuple[Key, Mapping[str, Any]]]:
-        """Return every condition that the CartServices' statuses tell."""
-        return [
-            (key, condition)
-            for key, status in self._statuses()
-            for condition in status.get("conditions", ())
-        ]
+        """Return type, status and reason of every condition that the statuses tell."""
+        return [(key, condition) for key, shown in self._shown() for condition in shown.conditions]
 
     def secret_changes(self) -> list[tuple[Key, str]]:
         """Return when the credentials in use last changed, as the statuses tell: RFC 3339."""
         return [
-            (key, changed_at)
-            for key, status in self._statuses()
-            if (changed_at := (status.get("database") or {}).get("secretChangedAt"))
+            (key, shown.secret_changed_at)
+            for key, shown in self._shown()
+            if shown.secret_changed_at
         ]
 
     def children(self, namespace: str, uid: str) -> Sequence[Manifest]:
@@ -113,7 +119,9 @@ class ObjectCache:
                 return False
             if known is not None:
                 self._remove(place)
-            self._objects[place] = _Entry(_packed(manifest), version, owner, self._monotonic())
+            self._objects[place] = _Entry(
+                _packed(manifest), version, owner, self._monotonic(), _shown(manifest)
+            )
             if owner:
                 self._by_owner[owner].add(place)
             return True
@@ -176,11 +184,13 @@ class ObjectCache:
                 self._remove(place)
         yield from map(owner_key, vanished)
 
-    def _statuses(self) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+    def _shown(self) -> list[tuple[Key, _Shown]]:
         with self._lock:
-            found = [(p, e) for p, e in self._objects.items() if p.kind == names.KIND]
-        for place, entry in found:
-            yield Key(place.namespace, place.name), entry.live().get("status") or {}
+            return [
+                (Key(place.namespace, place.name), entry.shown)
+                for place, entry in self._objects.items()
+                if entry.shown is not None
+            ]
 
     def _owned(self, owner: _Owner, is_wanted: Callable[[str], bool]) -> list[Manifest]:
         with self._lock:
@@ -226,6 +236,18 @@ def _trimmed(manifest: Manifest) -> Manifest:
 def _packed(manifest: Manifest) -> bytes:
     text = json.dumps(_trimmed(manifest), separators=(",", ":"))
     return zlib.compress(text.encode(), level=1)
+
+
+def _shown(manifest: Manifest) -> _Shown | None:
+    if manifest["kind"] != names.KIND:
+        return None
+    status = manifest.get("status") or {}
+    conditions = tuple(
+        # The same few words a thousand times.
+        {key: sys.intern(one.get(key, "")) for key in ("type", "status", "reason")}
+        for one in status.get("conditions", ())
+    )
+    return _Shown(conditions, (status.get("database") or {}).get("secretChangedAt"))
 
 
 def _place(manifest: Manifest) -> _Place:
