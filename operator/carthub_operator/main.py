@@ -87,7 +87,7 @@ class Operator:
             count=chosen.workers,
         )
         self._resync = self._new_resync()
-        self._streams = Streams(on_relisted=self._resync.soon)
+        self._streams = Streams(on_listed=self._resync.soon)
         self._watches = self._new_watches()
         self._health = HealthServer(
             host=chosen.http_host,

@@ -13,7 +13,6 @@ import kopf
 
 from carthub_operator import kinds
 from carthub_operator.api import names
-from carthub_operator.api.resource import was_told
 from carthub_operator.kinds import Kind
 from carthub_operator.runtime.cache import ObjectCache, owner_key
 from carthub_operator.runtime.session import session
@@ -21,7 +20,8 @@ from carthub_operator.runtime.streams import Streams
 from carthub_operator.runtime.work_queue import Urgency, WorkQueue
 
 _LAST_BACKOFF_SECONDS = 10.0
-_PAGE = 500
+# Of a listing only its resource version is taken: see `session`.
+_PAGE = 1
 _RECONNECT_SECONDS = 0.5
 
 
@@ -95,14 +95,12 @@ def _watch(
     where = (kind.group, kind.version, kind.plural)
 
     async def seen(event: Mapping[str, Any], **_: object) -> None:
-        # Items of a list carry neither kind nor version.
-        live = {"apiVersion": kind.api_version, "kind": kind.name, **event["object"]}
+        live = event["object"]
         is_gone = event["type"] == "DELETED"
         # The operator's own writes come back here and are no news.
         is_news = cache.deleted(live) if is_gone else cache.put(live)
         key = owner_key(live)
         if is_news and key is not None:
-            is_new = kind is kinds.CART_SERVICE and not was_told(live.get("status") or {})
-            queue.add(key, urgency=Urgency.FIRST_PASS if is_new else Urgency.NEWS)
+            queue.add(key, urgency=Urgency.of_news(live))
 
     kopf.on.event(*where, id=f"{kind.name.lower()}-seen", registry=registry)(seen)

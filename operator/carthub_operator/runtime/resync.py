@@ -5,7 +5,7 @@ a minute before anybody notices. A resync also puts every CartService on the que
 made before the first: a child that was not seen yet would be taken for missing.
 
 Kind by kind: a listing that fails is asked for again, those that were answered are not. A stream
-that began anew asks for its own kind alone.
+that begins anew tells nothing of what is there already, and asks for its own kind alone.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ class Lister(Protocol):
 
 
 class Watched(Protocol):
-    """The watches that run beside."""
+    """The watches that run beside, and call `soon` when one begins."""
 
     def wait_listed(self, path: str, timeout_seconds: float) -> None:
         """Wait until the watch of a collection has begun, but no longer than that."""
@@ -86,9 +86,11 @@ class Resync:
         self._stopping = threading.Event()
         # Set when something is asked for, and to end the waiting.
         self._wanted = threading.Event()
-        self._asked: SimpleQueue[str] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[str, float]] = SimpleQueue()
         # By the path of the collection, as the streams know it.
         self._left: dict[str, tuple[Kind, str | None]] = {}
+        # When it was listed last, or is being listed.
+        self._begun_at: dict[str, float] = {}
         self._is_whole = False
         self._answered = 0
         self._thread = threading.Thread(target=self._run, name="resync", daemon=True)
@@ -98,18 +100,14 @@ class Resync:
         self._failure = ""
 
     def start(self, watched: Watched) -> None:
-        """Begin, with each kind once its watch has begun.
-
-        What vanished between a listing of ours and a later first one of the watch would be told by
-        nobody.
-        """
+        """Begin, with each kind once its watch has begun: it need not be listed again then."""
         self._watched = watched
         self._watched_by = time.monotonic() + _FIRST_WATCH_SECONDS
         self._thread.start()
 
     def soon(self, path: str) -> None:
-        """Ask for the listing of a collection soon: its watch may have missed something."""
-        self._asked.put(path)
+        """Ask for the listing of a collection, soon: its watch begins now."""
+        self._asked.put((path, time.monotonic()))
         self._wanted.set()
 
     def stop(self, timeout_seconds: float) -> None:
@@ -157,7 +155,7 @@ class Resync:
                 continue
             try:
                 # One by one: what a listing told before it failed is known, and told only once.
-                for owner in self._missed(kind, namespace):
+                for owner in self._missed(path, kind, namespace):
                     missed.add(owner)
                 del self._left[path]
                 self._answered += 1
@@ -168,21 +166,26 @@ class Resync:
             except CarthubError as error:
                 failure = error
         is_left = any(namespace not in closed for _, namespace in self._left.values())
+        self._tell(missed)
         if self._is_whole and not is_left and closed < set(self._namespaces):
-            missed |= set(self._cache.keys())
+            for key in sorted(set(self._cache.keys()) - missed):
+                self._queue.add(key, urgency=Urgency.ROUTINE)
             self._is_whole = False
             self._done_at = time.monotonic()
-        for key in sorted(missed):
-            self._queue.add(key, urgency=Urgency.ROUTINE)
         if failure is not None:
             raise failure
 
-    def _missed(self, kind: Kind, namespace: str | None) -> Iterator[Key]:
+    def _tell(self, missed: set[Key]) -> None:
+        for key in sorted(missed):
+            resource = self._cache.resource(key)
+            self._queue.add(key, urgency=Urgency.of_news(resource) if resource else Urgency.NEWS)
+
+    def _missed(self, path: str, kind: Kind, namespace: str | None) -> Iterator[Key]:
         """Take a listing of one kind; yield whom it is news to."""
         if self._watched is not None and not self.is_done_once():
-            seconds = max(0.0, self._watched_by - time.monotonic())
-            self._watched.wait_listed(kind.path(namespace=namespace), seconds)
-        since = time.monotonic() - _GRACE_SECONDS
+            self._watched.wait_listed(path, max(0.0, self._watched_by - time.monotonic()))
+        self._begun_at[path] = time.monotonic()
+        since = self._begun_at[path] - _GRACE_SECONDS
         selector = None if kind is kinds.CART_SERVICE else names.LABEL_OWNER_UID
         listed = self._lister.objects(kind, namespace=namespace, selector=selector)
         for owner in self._cache.replace(
@@ -218,8 +221,8 @@ class Resync:
             self._want_everything()
         known = self._collections()
         while not self._asked.empty():
-            path = self._asked.get()
-            if path in known:
+            path, asked_at = self._asked.get()
+            if path in known and self._begun_at.get(path, 0.0) <= asked_at:
                 self._left[path] = known[path]
 
     def _is_stopping_after(self, wait_seconds: float) -> bool:

@@ -1,5 +1,7 @@
 """The HTTP session by which kopf lists and watches: heard by us, and in words that kopf can take.
 
+Of a listing kopf gets nothing but where its watch begins: what there is, the resync lists.
+
 kopf 1.45 ends, or hangs in its end, when a watch or a listing is answered with a status that it
 does not expect (a plain 410, a 404 after the definition was deleted) or an error within a stream
 is not 410. Here each of them becomes what makes it list anew, or try again.
@@ -32,7 +34,7 @@ class Listener(Protocol):
         """Note how a watch or a listing is answered; 0: not at all."""
 
     def listed(self, path: Path) -> None:
-        """Note that a kind is listed from its beginning."""
+        """Note that a watch is to begin with what a collection is now."""
 
     def heard(self, path: Path) -> None:
         """Note that something came through a watch."""
@@ -73,8 +75,15 @@ class _Response(aiohttp.ClientResponse):
             self.listener.answered(path, self.status)
             await self._take_watch(path)
         elif _is_listing(query):
-            await self._take_listing(path, is_first="continue" not in query)
+            await self._take_listing(path)
         return self
+
+    async def json(self, **given: Any) -> Any:  # noqa: ANN401 - aiohttp's own
+        """Return a document; a listing without its objects, as if there were none."""
+        found = await super().json(**given)
+        if self.ok and _is_listing(self.url.query):
+            return {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}}
+        return found
 
     async def _take_watch(self, path: Path) -> None:
         if self._is_taken():
@@ -84,16 +93,12 @@ class _Response(aiohttp.ClientResponse):
         self.status = HTTPStatus.OK
         self._listen(_Stream(self.content, lambda: None, instead=_GONE))
 
-    async def _take_listing(self, path: Path, *, is_first: bool) -> None:
-        if self.ok and is_first:
+    async def _take_listing(self, path: Path) -> None:
+        if self.ok:
             self.listener.listed(path)
-        if self._is_taken():
-            return
-        await self.read()
-        if not is_first:
-            # To ask for the same page again would be answered so for ever.
-            raise aiohttp.ClientPayloadError(f"the listing ends with {self.status}")
-        self.status = HTTPStatus.SERVICE_UNAVAILABLE
+        elif not self._is_taken():
+            await self.read()
+            self.status = HTTPStatus.SERVICE_UNAVAILABLE
 
     def _is_taken(self) -> bool:
         is_client_error = 400 <= self.status < 500  # noqa: PLR2004 - RFC 9110

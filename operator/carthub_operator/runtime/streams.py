@@ -15,17 +15,16 @@ _log = structlog.get_logger()
 class Streams:
     """What is known of the watch streams; safe to use from several threads.
 
-    `on_relisted` is called with the path of what is listed again: its stream has ended, and what
-    vanished before the listing is told by nobody.
+    `on_listed` is called with the path of a stream that begins: nobody tells what was before.
     """
 
     def __init__(
         self,
         *,
-        on_relisted: Callable[[Path], None],
+        on_listed: Callable[[Path], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._on_relisted = on_relisted
+        self._on_listed = on_listed
         self._monotonic = monotonic
         self._lock = threading.Condition()
         self._heard_at: dict[Path, float] = {}
@@ -56,16 +55,15 @@ class Streams:
             _log.warning("watch-failed", path=path, status=status)
 
     def listed(self, path: Path) -> None:
-        """Note that a kind was listed."""
+        """Note that a stream begins with what there is now."""
+        # First: what is listed once nobody waits any more comes after it.
+        self._on_listed(path)
         with self._lock:
-            is_again = path in self._listed
             self._listed.add(path)
             self._lock.notify_all()
-        if is_again:
-            self._on_relisted(path)
 
     def wait_listed(self, path: Path, timeout_seconds: float) -> None:
-        """Wait until a kind was listed once, but no longer than that."""
+        """Wait until a stream has begun once, but no longer than that."""
         with self._lock:
             self._lock.wait_for(lambda: path in self._listed, timeout_seconds)
 
@@ -91,7 +89,7 @@ class Streams:
         return max((now - at for at in last), default=0.0)
 
     def forget(self) -> None:
-        """Forget every stream: kopf begins anew. What was listed once counts as listed."""
+        """Forget every stream: kopf begins anew. What began once counts as begun."""
         with self._lock:
             self._heard_at.clear()
             self._tried_at.clear()

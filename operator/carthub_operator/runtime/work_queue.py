@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from carthub_operator.api.resource import Key
+from carthub_operator.api import names
+from carthub_operator.api.resource import Key, was_told
+from carthub_operator.desired.facts import Manifest
 
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 120.0
@@ -24,6 +26,12 @@ class Urgency(IntEnum):
     # hold up nothing that is wrong with those that serve.
     FIRST_PASS = 1
     ROUTINE = 2
+
+    @classmethod
+    def of_news(cls, live: Manifest) -> "Urgency":
+        """Return how urgent it is that an object is not as it was known."""
+        is_new = live["kind"] == names.KIND and not was_told(live.get("status") or {})
+        return cls.FIRST_PASS if is_new else cls.NEWS
 
 
 @dataclass(order=True)

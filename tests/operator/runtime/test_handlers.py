@@ -40,14 +40,16 @@ class Watch:
 
     def __init__(self) -> None:
         self.cache, self.queue = ObjectCache(), WorkQueue()
-        streams = Streams(on_relisted=lambda _: None)
+        streams = Streams(on_listed=lambda _: None)
         registry = handlers.handlers(kinds.WATCHED, self.cache, self.queue, streams)
         found = registry._watching.get_all_handlers()  # noqa: SLF001 - kopf has no other way to ask
         self.by_id = {str(one.id): one for one in found}
 
-    def tell(self, id_: str, event_type: str | None, live: Mapping[str, Any]) -> None:
+    def tell(self, id_: str, event_type: str, live: Mapping[str, Any]) -> None:
         call: Any = self.by_id[id_].fn
-        asyncio.run(call(event={"type": event_type, "object": live}))
+        (kind,) = (one for one in kinds.WATCHED if id_ == f"{one.name.lower()}-seen")
+        whole = {"apiVersion": kind.api_version, "kind": kind.name, **live}
+        asyncio.run(call(event={"type": event_type, "object": whole}))
 
     def queued(self) -> list[Key | None]:
         return [self.queue.take() for _ in range(len(self.queue))]
@@ -89,13 +91,13 @@ def test_what_is_known_already_is_no_news(watch: Watch) -> None:
     watch.cache.put(live)
 
     watch.tell("service-seen", "MODIFIED", _service(5))
-    watch.tell("service-seen", None, _service(4))
+    watch.tell("service-seen", "MODIFIED", _service(4))
 
     assert watch.queued() == []
 
 
 def test_a_deleted_child_is_forgotten_and_a_pass(watch: Watch) -> None:
-    watch.tell("service-seen", None, _service(1))
+    watch.tell("service-seen", "ADDED", _service(1))
     watch.queued()
     watch.queue.done(Key("shop", "backend"))
 

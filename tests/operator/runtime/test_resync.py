@@ -322,3 +322,36 @@ def test_at_the_start_each_kind_is_listed_after_its_watch_has_begun() -> None:
         assert len(told) == len(kinds.WATCHED)
     finally:
         world.resync.stop(10)
+
+
+def test_a_watch_that_begins_before_a_listing_needs_no_other() -> None:
+    world = World(interval_seconds=3600.0)
+
+    class Watched:
+        def wait_listed(self, path: str, timeout_seconds: float) -> None:  # noqa: ARG002 - it begins at once
+            world.resync.soon(path)
+
+    world.resync.start(Watched())
+    try:
+        assert world.first.wait(10)
+        # Looked at after all that were asked for before.
+        world.resync.soon("/apis/batch/v1/jobs")
+        eventually(lambda: len(world.lister.asked) > len(kinds.WATCHED), what="another listing")
+    finally:
+        world.resync.stop(10)
+
+    assert [name for name, _, _ in world.lister.asked[len(kinds.WATCHED) :]] == ["Job"]
+
+
+def test_news_of_a_listing_come_before_routine_and_what_serves_before_what_is_new() -> None:
+    world = World()
+    told = {"status": {"observedGeneration": 1}}
+    world.lister.objects_["CartService"] = [{**_cart("known"), **told}]
+    world.resync.resync()
+    world.queued()
+    world.queue.done(Key("shop", "known"))
+    world.lister.objects_["CartService"] += [_cart("new"), {**_cart("serves"), **told}]
+
+    world.resync.resync()
+
+    assert [key and key.name for key in world.queued()] == ["serves", "new", "known"]

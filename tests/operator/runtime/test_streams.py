@@ -12,29 +12,29 @@ CARTS, JOBS = "/apis/carthub.io/v1/cartservices", "/apis/batch/v1/jobs"
 class World:
     def __init__(self) -> None:
         self.now = 100.0
-        self.relisted: list[str] = []
-        self.streams = Streams(on_relisted=self.relisted.append, monotonic=lambda: self.now)
+        self.listed: list[str] = []
+        self.streams = Streams(on_listed=self.listed.append, monotonic=lambda: self.now)
 
 
-def test_only_a_second_listing_of_a_kind_is_one_anew() -> None:
-    world = World()
-    world.streams.listed(CARTS)
-    world.streams.listed(JOBS)
-    assert world.relisted == []
+def test_every_beginning_of_a_stream_is_told_before_who_waits_for_it_goes_on() -> None:
+    begun: list[str] = []
 
-    world.streams.listed(CARTS)
+    def asked(path: str) -> None:
+        assert waiting.is_alive()
+        begun.append(path)
 
-    assert world.relisted == [CARTS]
+    streams = Streams(on_listed=asked)
+    waiting = threading.Thread(target=streams.wait_listed, args=(CARTS, 60.0), daemon=True)
+    waiting.start()
+    streams.listed(CARTS)
+    waiting.join(30)
+    assert not waiting.is_alive()
+    waiting = threading.current_thread()
 
+    streams.forget()
+    streams.listed(CARTS)
 
-def test_what_began_anew_altogether_is_a_listing_anew_too() -> None:
-    world = World()
-    world.streams.listed(CARTS)
-    world.streams.forget()
-
-    world.streams.listed(CARTS)
-
-    assert world.relisted == [CARTS]
+    assert begun == [CARTS, CARTS]
 
 
 def test_a_stream_is_silent_since_it_was_heard_and_idle_since_it_was_tried() -> None:
