@@ -1,6 +1,5 @@
 """The client of the benchmark, against servers that do not answer everything."""
 
-import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from benchmarks import client
 from benchmarks.workload import Kind, Request
 from carthub_dev.errors import ToolMissing
 from carthub_dev.ledger import Ledger
+from tests.support import http_server
 
 
 @contextmanager
@@ -19,29 +19,20 @@ def _answering_only_reads() -> Iterator[int]:
     """Yield the port of a server whose writes are under way until it is closed."""
     closed = threading.Event()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(http_server.Handler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(200)
 
         def do_PUT(self) -> None:
             closed.wait()
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
-        thread.start()
+    with http_server.served(Handler) as port:
         try:
-            yield server.server_port
+            yield port
         finally:
             closed.set()
-            server.shutdown()
-            thread.join()
 
 
 def test_a_write_whose_answer_did_not_come_is_told_as_such(ledger: Ledger, tmp_path: Path) -> None:

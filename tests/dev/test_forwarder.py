@@ -1,32 +1,22 @@
-import http.server
 import socket
-import threading
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from carthub_dev.forwarder import Forwarder
+from tests.support import http_server
 
 
-class _Hello(http.server.BaseHTTPRequestHandler):
+class _Hello(http_server.Handler):
     def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"hello")
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.answer(200, b"hello")
 
 
 @pytest.fixture
 def target() -> Iterator[tuple[str, int]]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hello) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield "127.0.0.1", server.server_port
-        server.shutdown()
-        thread.join()
+    with http_server.served(_Hello) as port:
+        yield "127.0.0.1", port
 
 
 def _read(port: int) -> bytes:

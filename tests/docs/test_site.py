@@ -1,15 +1,13 @@
 """The documentation as a site: complete, whole, and without a word to any other host."""
 
-import contextlib
 import functools
-import http.server
 import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +16,7 @@ import pytest
 import yaml
 
 from carthub_dev import paths
+from tests.support import http_server
 from tests.support.browser import Page
 from tests.support.markdown import DOCS
 
@@ -149,22 +148,8 @@ def test_every_link_of_the_site_leads_somewhere(
     assert broken == []
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is there
-        pass
-
-
-@contextlib.contextmanager
-def _served(folder: Path) -> Iterator[int]:
-    handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+class _Files(http_server.Handler, SimpleHTTPRequestHandler):
+    pass
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -173,7 +158,7 @@ def test_a_browser_shows_the_pages_and_searches_them_offline(
 ) -> None:
     feature = {"name": "prefers-color-scheme", "value": scheme}
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-    with _served(site) as port:
+    with http_server.served(functools.partial(_Files, directory=str(site))) as port:
         for path in ("/", "/concepts/", "/reference-resource/", "/reference-api/", "/network/"):
             browser.open(port, path)
             browser.visible("h1")

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import hmac
-import http.server
 import json
 import threading
 import time
@@ -16,6 +15,8 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.support import http_server
 
 AUDIENCE = "carthub-test"
 SERVICE_SCOPE = "carthub.service"
@@ -152,26 +153,18 @@ def running_issuer() -> Iterator[Issuer]:
     """Lend an issuer that answers on the loopback interface."""
     issuer = Issuer()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(http_server.Handler):
         def do_GET(self) -> None:
             issuer.requests.append((self.path, dict(self.headers.items())))
             issuer.hold.wait(30)
             document = issuer.document(self.path)
-            self.send_response(404 if document is None else issuer.status)
-            self.end_headers()
             with contextlib.suppress(ConnectionError):
-                self.wfile.write(json.dumps(document).encode())
+                status = 404 if document is None else issuer.status
+                self.answer(status, json.dumps(document).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        issuer.address = f"http://127.0.0.1:{server.server_address[1]}"
-        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
-        serving.start()
+    with http_server.served(Handler) as port:
+        issuer.address = f"http://127.0.0.1:{port}"
         try:
             yield issuer
         finally:
             issuer.hold.set()
-            server.shutdown()
-            serving.join()

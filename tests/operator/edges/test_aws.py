@@ -1,10 +1,8 @@
 """Secrets Manager through moto: what comes back, and in which words it fails."""
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
 
 import pytest
@@ -15,6 +13,7 @@ from carthub_operator.contracts import SecretReference
 from carthub_operator.edges import aws
 from carthub_operator.edges.aws import AwsSecretsManager
 from carthub_operator.errors import SecretError
+from tests.support import http_server
 
 Calls = list[tuple[str, str]]
 
@@ -137,25 +136,13 @@ def test_garbage_is_a_source_that_is_away(
 def _answering(status: int, body: bytes) -> Iterator[str]:
     """Yield the address of a server that answers everything with the same."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(http_server.Handler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, body)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server.served(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.usefixtures("aws_environment")
