@@ -46,6 +46,8 @@ _AWS_THREADS = 4
 # A stream is heard of or tried again every 70 s at the latest.
 _IDLE_STREAM_SECONDS = 180.0
 _STUCK_SECONDS = 120.0
+# Passes that wait this long: hundreds were applied at once, or the API server is slow.
+_BEHIND_SECONDS = 1.0
 # All parts together: of the 30 s that Kubernetes gives a pod to stop.
 _STOP_SECONDS = 24.0
 # Several tries fit into the time that the Lease is surely held.
@@ -114,6 +116,7 @@ class Operator:
             credentials,
             known_kinds=self._known_kinds,
             clock=self._clock,
+            is_behind=lambda: self._queue.oldest_seconds() > _BEHIND_SECONDS,
         )
 
     def _new_resync(self) -> Resync:

@@ -63,7 +63,8 @@ class _Memory:
 class Reconciler:
     """Brings one CartService at a time into its declared state; safe for several threads.
 
-    Two threads never have the same CartService: the work queue sees to that.
+    Two threads never have the same CartService: the work queue sees to that. `is_behind` tells
+    whether others wait for their pass: then progress is told later.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Reconciler:
         *,
         known_kinds: Kinds,
         clock: Clock,
+        is_behind: Callable[[], bool],
         jitter: Callable[[], float] = random.random,  # noqa: S311 - spreads load, hides nothing
     ) -> None:
         self._cluster = cluster
@@ -82,7 +84,7 @@ class Reconciler:
         self._observer = Observer(
             cache, credentials, known_kinds=known_kinds, clock=clock, jitter=jitter
         )
-        self._status = StatusWriter(cluster, cache, clock)
+        self._status = StatusWriter(cluster, cache, clock, is_behind=is_behind)
         self._memories = Memories(_Memory)
         self._leave_until: dict[str, float] = {}
 

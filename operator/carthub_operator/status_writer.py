@@ -1,6 +1,6 @@
 """Writing the status: where it changed, a verdict at once, progress now and then."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from carthub_operator.status.report import status_for
 
 # What is no verdict may still become one; until then it waits this long.
 SETTLE_SECONDS = 1.0
-# Ten pods that become ready one after the other are not ten writes.
+# Ten pods that become ready one after the other are not ten writes. And while other CartServices
+# wait for their pass, what one does meanwhile is soon replaced by what came of it.
 PROGRESS_SECONDS = 10.0
 _VERDICTS = (Type.READY, Type.STALLED, Type.SUSPENDED)
 
@@ -31,12 +32,18 @@ class _Memory:
 
 
 class StatusWriter:
-    """Writes the status of every CartService; safe for several threads, one a CartService."""
+    """Writes the status of every CartService; safe for several threads, one a CartService.
 
-    def __init__(self, cluster: Cluster, cache: Cache, clock: Clock) -> None:
+    `is_behind` tells whether passes wait for their turn.
+    """
+
+    def __init__(
+        self, cluster: Cluster, cache: Cache, clock: Clock, *, is_behind: Callable[[], bool]
+    ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._clock = clock
+        self._is_behind = is_behind
         self._memories = Memories(_Memory)
 
     def told(self, resource: CartService, seen: Observation) -> tuple[dict[str, Any], float]:
@@ -88,10 +95,11 @@ class StatusWriter:
             memory.unobserved_since = memory.unobserved_since or now
             if (wait_seconds := memory.unobserved_since + SETTLE_SECONDS - now) > 0.0:
                 return wait_seconds
-        if is_verdict(resource.status, status):
+        if resource.status == status or is_verdict(resource.status, status):
             return 0.0
         memory.pending_since = memory.pending_since or now
-        wait_seconds = memory.pending_since + SETTLE_SECONDS - now
+        settle_seconds = PROGRESS_SECONDS if self._is_behind() else SETTLE_SECONDS
+        wait_seconds = memory.pending_since + settle_seconds - now
         if memory.written_at is not None and _generation(resource.status) == _generation(status):
             return max(wait_seconds, memory.written_at + PROGRESS_SECONDS - now)
         return wait_seconds

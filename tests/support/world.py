@@ -32,6 +32,7 @@ class World:
     def __init__(self) -> None:
         self.cluster, self.schedule, self.clock = FakeCluster(), FakeSchedule(), FakeClock()
         self.logins = FakeLogins()
+        self.is_behind = False
         self.served: set[str] = set()
         self.known_kinds = KnownKinds(lambda kind: kind.name in self.served, on_change=lambda: None)
         raw = raw_cart_service()
@@ -57,6 +58,7 @@ class World:
             credentials,
             known_kinds=self.known_kinds,
             clock=self.clock,
+            is_behind=lambda: self.is_behind,
             jitter=lambda: 0.5,
         )
 

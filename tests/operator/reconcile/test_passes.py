@@ -57,6 +57,37 @@ def test_a_change_after_quiet_passes_waits_whether_it_becomes_a_verdict(settled:
     assert settled.cluster.writes == ["status CartService backend"]
 
 
+def test_while_others_wait_for_their_pass_a_new_one_is_told_of_when_it_serves(
+    world: World,
+) -> None:
+    world.is_behind = True
+    for _ in range(2):
+        world.reconcile()
+        world.clock.seconds += 3.0
+        world.play()
+    assert _status_writes(world) == 0
+
+    world.reconcile()
+
+    assert _status_writes(world) == 1
+    assert world.condition("Ready") == "True"
+
+
+def test_while_others_wait_for_their_pass_progress_is_told_after_ten_seconds(world: World) -> None:
+    world.is_behind = True
+    assert world.reconcile().again_seconds == 10.0
+    world.clock.seconds += 10.0
+
+    world.reconcile()
+
+    assert _status_writes(world) == 1
+    assert world.condition("Ready") == "False"
+
+
+def _status_writes(world: World) -> int:
+    return world.cluster.writes.count("status CartService backend")
+
+
 def test_passes_in_between_do_not_put_off_the_reading_of_the_secret(settled: World) -> None:
     del settled.cluster.objects["Secret", "shopping-cart", "backend-db"]
     outcomes = []
