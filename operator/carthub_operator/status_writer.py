@@ -50,10 +50,12 @@ class StatusWriter:
         """Return the status that was written, and 0; or the one before, and how long to wait."""
         status = status_for(resource, seen, now=self._clock.now())
         before = dict(resource.status)
-        wait_seconds = self._wait_seconds(resource, seen, status)
+        memory = self._memories.of(resource.key, resource.uid)
+        unobserved_seconds = self._unobserved_seconds(memory, seen)
         if before == status:
-            self._memories.of(resource.key, resource.uid).pending_since = None
+            memory.pending_since = None
             return before, 0.0
+        wait_seconds = unobserved_seconds or self._settle_seconds(memory, before, status)
         if wait_seconds > 0.0:
             return before, wait_seconds
         self.write(resource.key, resource.uid, status)
@@ -83,24 +85,30 @@ class StatusWriter:
         """Drop what is remembered of a CartService that is gone."""
         self._memories.forget(key)
 
-    def _wait_seconds(
-        self, resource: CartService, seen: Observation, status: Mapping[str, Any]
-    ) -> float:
-        memory, now = self._memories.of(resource.key, resource.uid), self._clock.monotonic()
+    def _unobserved_seconds(self, memory: _Memory, seen: Observation) -> float:
+        """Return how long to wait for the Deployment's controller."""
         if seen.deployment is None or rollout.is_observed(seen.deployment):
             memory.unobserved_since = None
-        elif seen.problem is None:
-            # Its status speaks of the spec before: whoever scales it would be told of a rollout
-            # for some milliseconds.
-            memory.unobserved_since = memory.unobserved_since or now
-            if (wait_seconds := memory.unobserved_since + SETTLE_SECONDS - now) > 0.0:
-                return wait_seconds
-        if resource.status == status or is_verdict(resource.status, status):
             return 0.0
+        if seen.problem is not None:
+            return 0.0
+        # Its status speaks of the spec before: whoever scales it would be told of a rollout for
+        # some milliseconds.
+        now = self._clock.monotonic()
+        memory.unobserved_since = memory.unobserved_since or now
+        return max(0.0, memory.unobserved_since + SETTLE_SECONDS - now)
+
+    def _settle_seconds(
+        self, memory: _Memory, before: Mapping[str, Any], status: Mapping[str, Any]
+    ) -> float:
+        """Return how long to wait whether another status comes."""
+        if is_verdict(before, status):
+            return 0.0
+        now = self._clock.monotonic()
         memory.pending_since = memory.pending_since or now
         settle_seconds = PROGRESS_SECONDS if self._is_behind() else SETTLE_SECONDS
         wait_seconds = memory.pending_since + settle_seconds - now
-        if memory.written_at is not None and _generation(resource.status) == _generation(status):
+        if memory.written_at is not None and _generation(before) == _generation(status):
             return max(wait_seconds, memory.written_at + PROGRESS_SECONDS - now)
         return wait_seconds
 
