@@ -1,6 +1,5 @@
 """Everything that the chart renders, as a real API server and kubeconform see it."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from carthub_dev.kubectl import Kubectl, KubectlFailed
 from tests.support.charts import CASES, conform, of_kind, values, write_schemas
 from tests.support.cluster import eventually
 from tests.support.live_cart import LiveCart, live_cart
+from tests.support.protection import annotate, protected, refusal
 
 _NAMESPACES = ("carthub-system", "shop", "staging")
 
@@ -92,54 +92,28 @@ def test_its_pods_are_admitted_where_pod_security_is_restricted(
 
 
 @pytest.fixture
-def protected(helm: Helm, kubectl: Kubectl, control_plane: ControlPlane) -> Iterator[LiveCart]:
-    """A CartService in a cluster with the chart's policy, in effect."""
-    policies = [one for one in helm.objects() if one["kind"].startswith("ValidatingAdmission")]
-    kubectl.apply(policies)
-    try:
-        with live_cart(control_plane) as cart:
-            cart.apply()
-            _annotate(kubectl, cart, "true")
-            eventually(
-                lambda: "is protected" in _refusal(kubectl, cart, "--dry-run=server"),
-                what="the policy is in effect",
-            )
-            yield cart
-            _annotate(kubectl, cart, None)
-    finally:
-        text = yaml.safe_dump_all(policies)
-        kubectl("delete", "--filename", "-", text=text)
+def cart(kubectl: Kubectl, control_plane: ControlPlane) -> Iterator[LiveCart]:
+    """A CartService that is protected, in a cluster with the chart's policy."""
+    with live_cart(control_plane) as made:
+        made.apply()
+        with protected(kubectl, made):
+            yield made
 
 
-def _annotate(kubectl: Kubectl, cart: LiveCart, value: str | None) -> None:
-    change = {"metadata": {"annotations": {"carthub.io/protect": value}}}
-    words = ("patch", "cartservice", "backend", "-n", cart.namespace, "--type=merge")
-    kubectl(*words, "-p", json.dumps(change))
-
-
-def _refusal(kubectl: Kubectl, cart: LiveCart, *options: str) -> str:
-    try:
-        kubectl("delete", "cartservice", "backend", "-n", cart.namespace, *options)
-    except KubectlFailed as refused:
-        return refused.said
-    return ""
-
-
-def test_a_protected_cart_service_cannot_be_deleted(protected: LiveCart, kubectl: Kubectl) -> None:
-    refusal = _refusal(kubectl, protected)
+def test_a_protected_cart_service_cannot_be_deleted(cart: LiveCart, kubectl: Kubectl) -> None:
+    said = refusal(kubectl, cart)
     with pytest.raises(KubectlFailed, match="is protected"):
-        kubectl("delete", "cartservices", "--all", "-n", protected.namespace)
+        kubectl("delete", "cartservices", "--all", "-n", cart.namespace)
 
-    assert "CartService backend is protected: take the annotation carthub.io/protect off" in refusal
-    assert protected.get("CartService", "backend") is not None
+    assert "CartService backend is protected: take the annotation carthub.io/protect off" in said
+    assert cart.get("CartService", "backend") is not None
 
 
 @pytest.mark.parametrize("value", ["false", None])
-def test_another_deletes_as_ever(protected: LiveCart, kubectl: Kubectl, value: str | None) -> None:
-    _annotate(kubectl, protected, value)
+def test_another_deletes_as_ever(cart: LiveCart, kubectl: Kubectl, value: str | None) -> None:
+    annotate(cart, value)
 
-    assert _refusal(kubectl, protected) == ""
-    protected.apply()
+    assert refusal(kubectl, cart) == ""
 
 
 def _labels(one: dict[str, Any]) -> dict[str, str]:

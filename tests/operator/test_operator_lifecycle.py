@@ -13,12 +13,14 @@ from carthub_dev import operator_process
 from carthub_dev.audit import Event
 from carthub_dev.aws import AwsServer
 from carthub_dev.control_plane import ControlPlane
+from carthub_dev.kubectl import Kubectl
 from carthub_dev.ledger import Ledger
 from carthub_dev.operator_process import OperatorProcess
 from tests.support import crd
 from tests.support.cluster import Cluster, eventually
 from tests.support.live_cart import CHILDREN, LiveCart, live_cart
 from tests.support.live_operator import aws_database, requests
+from tests.support.protection import protected
 
 # So long a namespace that is being deleted is left alone before it is tried again.
 _TERMINATING_SECONDS = 30
@@ -124,47 +126,41 @@ def test_a_namespace_that_is_being_deleted_is_left_alone(
     control_plane: ControlPlane,
     record_property: Callable[[str, object], None],
 ) -> None:
+    kubectl = Kubectl(control_plane.kubeconfig)
     with start(CARTHUB_RESYNC_SECONDS="5") as operator:
         _apply(cart)
         cart.wait_ready()
         # The autoscaler looks for its metrics later: only then all is told.
         cart.wait_for("AutoscalingReady", "False")
-        # They hold the namespace in its deletion, and the CartService in it.
-        held = {"metadata": {"finalizers": ["test.example.com/held"]}}
-        cart.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held"}})
-        cart.patch("ConfigMap", "held", held)
-        cart.patch("CartService", "backend", held)
-        mark, started = control_plane.audit_mark(), time.monotonic()
+        # The CartService holds the namespace in its deletion, and is not deleted itself.
+        with protected(kubectl, cart):
+            mark, started = control_plane.audit_mark(), time.monotonic()
+            kubectl("delete", "namespace", cart.namespace, "--wait=false")
+            eventually(
+                lambda: not [kind for kind, name in CHILDREN.items() if cart.get(kind, name)],
+                what="its children are gone",
+            )
 
-        Cluster(control_plane.kubeconfig).kubectl(
-            "delete", "namespace", cart.namespace, "--wait=false"
-        )
-        eventually(
-            lambda: not [kind for kind, name in CHILDREN.items() if cart.get(kind, name)],
-            what="its children are gone",
-        )
+            def asked() -> list[Event]:
+                return [
+                    one
+                    for one in requests(control_plane, mark, cart.namespace)
+                    if one.verb not in {"list", "watch"} and one.resource != "events"
+                ]
 
-        def asked() -> list[Event]:
-            return [
-                one
-                for one in requests(control_plane, mark, cart.namespace)
-                if one.verb not in {"list", "watch"} and one.resource != "events"
-            ]
-
-        eventually(lambda: any(map(_is_refused, asked())), what="a child is refused")
-        passes = operator.passes()
-        # News of the resource, and a resync that finds it as it is.
-        for number in range(5):
-            change = {"metadata": {"annotations": {"carthub.io/sync": str(number)}}}
-            cart.patch("CartService", "backend", change)
-            eventually(lambda: operator.passes() > passes, what="a pass")  # noqa: B023 - used in this round only
+            eventually(lambda: any(map(_is_refused, asked())), what="a child is refused")
             passes = operator.passes()
-        made = asked()
-        attempts = 1 + (time.monotonic() - started) // _TERMINATING_SECONDS
-        assert operator.answers("/healthz")
-        for kind, name in (("CartService", "backend"), ("ConfigMap", "held")):
-            cart.patch(kind, name, {"metadata": {"finalizers": None}})
-        eventually(lambda: cart.get("CartService", "backend") is None, what="it is gone")
+            # News of the resource, and a resync that finds it as it is.
+            for number in range(5):
+                change = {"metadata": {"annotations": {"carthub.io/sync": str(number)}}}
+                cart.patch("CartService", "backend", change)
+                eventually(lambda: operator.passes() > passes, what="a pass")  # noqa: B023 - used in this round only
+                passes = operator.passes()
+            made = asked()
+            attempts = 1 + (time.monotonic() - started) // _TERMINATING_SECONDS
+            assert operator.answers("/healthz")
+        # No longer protected it goes with its namespace, perhaps before this is said.
+        kubectl(*("delete", "cartservice", "backend", "-n", cart.namespace), "--ignore-not-found")
 
     record_property("requests", [f"{one.verb} {one.resource} {one.code}" for one in made])
     # What was under way when it began ends with a first refusal, and so does each later attempt.
