@@ -5,7 +5,6 @@ written: containerd's layers and blobs are read-only, its databases are copied.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 from carthub_dev import image_archives, paths, programs, toolchain
 from carthub_dev.errors import PlatformError
 from carthub_dev.ledger import Ledger
+from carthub_dev.locks import alone
 from carthub_dev.processes import Process
 
 _KEPT = 3
@@ -29,7 +29,7 @@ def prepared(archives: Sequence[Path], ledger: Ledger) -> Path:
     parent = paths.cache_dir() / "image-stores"
     parent.mkdir(parents=True, exist_ok=True)
     kept = parent / key(archives)
-    with _alone(parent):
+    with alone(parent):
         if not kept.exists():
             _make(kept, archives, ledger)
             image_archives.drop_old(parent, "?" * _KEY_LENGTH, kept=_KEPT)
@@ -136,10 +136,3 @@ def _make(kept: Path, archives: Sequence[Path], ledger: Ledger) -> None:
             import_archive(archive, socket)
     folder.rename(kept)
     ledger.remove_directory(folder)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -4,7 +4,6 @@ Built again only when what goes into them has changed; the finished archives sta
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from carthub_dev import base_image, buildah, image_archives, image_inputs, packages, paths
 from carthub_dev.image_archives import BuiltImage
 from carthub_dev.ledger import Ledger
+from carthub_dev.locks import alone
 
 NAMES = ("carthub-operator", "carthub-service")
 
@@ -39,7 +39,7 @@ def build_images(
     folder = paths.cache_dir() / "images"
     folder.mkdir(parents=True, exist_ok=True)
     images: dict[str, BuiltImage] = {}
-    with _alone(folder, say):
+    with alone(folder, "builds images", say):
         for name in NAMES:
             key = image_inputs.content_key(name, base=base, revision=revision)
             found = image_archives.find(folder, name, tag, key)
@@ -145,14 +145,3 @@ def _scratch(ledger: Ledger) -> Iterator[Path]:
         yield folder
     finally:
         ledger.remove_directory(folder)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another process builds images: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

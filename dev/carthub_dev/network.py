@@ -6,13 +6,11 @@ firewall and its sysctls stay as they are: the host gets one link and the routes
 The namespaces have no names, they end with their last process.
 """
 
-import contextlib
-import fcntl
 import ipaddress
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from typing import Any
 from carthub_dev import programs
 from carthub_dev.errors import PlatformError
 from carthub_dev.ledger import Ledger
+from carthub_dev.locks import alone
 from carthub_dev.processes import Process
 
 _INDEXES = range(200, 250)
@@ -111,7 +110,8 @@ class Network:
             grace_seconds=1.0,
         ).start()
         fabric.wait_until_ready(lambda: _has_own_network(fabric.pid))
-        with _alone():
+        # No other instance may choose the same plan.
+        with alone(Path("/run")):
             plan = free_plan(_host_routes())
             ledger.link(plan.link)
             _ip("link", "add", plan.link, "type", "veth", "peer", "host", "netns", str(fabric.pid))
@@ -198,17 +198,6 @@ def _host_routes() -> list[str]:
     listed = _run([programs.program("ip"), "-json", "-4", "route", "show", "table", "all"])
     routes: list[dict[str, Any]] = json.loads(listed or "[]")
     return [route["dst"] for route in routes if route["dst"] != "default"]
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Keep other instances from choosing the same plan; locks a folder, so leaves no file."""
-    folder = os.open("/run", os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _ip(*arguments: str) -> None:

@@ -7,12 +7,14 @@ already there, however it came, is never touched.
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from carthub_dev import privileges, programs
 from carthub_dev.errors import ToolMissing
 from carthub_dev.ledger import Ledger
+from carthub_dev.locks import alone
 
 NODE = ("iproute2", "iptables", "runc", "util-linux")
 IMAGES = ("buildah", "mmdebstrap")
@@ -48,7 +50,11 @@ _PROGRAMS = {
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _POSTGRESQL_PROGRAMS = "usr/lib/postgresql/*/bin/postgres"
-_APT = ("apt-get", "--quiet", "--option", "DPkg::Lock::Timeout=300")
+# Of apt's locks only dpkg's can be waited for by an option; an update that meets another fails.
+_WAIT_SECONDS = 300
+_AGAIN_SECONDS = 1.0
+_APT = ("apt-get", "--quiet", "--option", f"DPkg::Lock::Timeout={_WAIT_SECONDS}")
+_LOCK_OF_UPDATES = "/var/lib/apt/lists/lock"
 
 
 def ensure(
@@ -80,9 +86,12 @@ def ensure(
             f"installed here. {without}"
         )
     say(f"Installing Debian packages, needed {reason}: {names}. {without}")
-    with _no_services(ledger):
-        _run(*_APT, "update", say=say)
-        _run(*_APT, "install", "--yes", "--no-install-recommends", *missing, say=say)
+    # The policy below is for one at a time, so the lock is that of its folder.
+    with alone(_POLICY.parent, "installs Debian packages", say):
+        if needed := [package for package in missing if not is_present(package)]:
+            with _no_services(ledger):
+                _update(say)
+                _run(*_APT, "install", "--yes", "--no-install-recommends", *needed, say=say)
     if still := [package for package in missing if not is_present(package)]:
         raise ToolMissing(f"{' '.join(still)}: installed, but the program is not found")
     return missing
@@ -118,6 +127,18 @@ def _no_services(ledger: Ledger) -> Iterator[None]:
         yield
     finally:
         ledger.remove(policy)
+
+
+def _update(say: Callable[[str], None]) -> None:
+    """Read the lists of packages, after what else on this machine reads them."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while True:
+        try:
+            return _run(*_APT, "update", say=say)
+        except ToolMissing as error:
+            if _LOCK_OF_UPDATES not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_AGAIN_SECONDS)
 
 
 def _run(*argv: str, say: Callable[[str], None]) -> None:

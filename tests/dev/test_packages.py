@@ -7,6 +7,7 @@ import pytest
 from carthub_dev import packages
 from carthub_dev.errors import ToolMissing
 from carthub_dev.ledger import Ledger
+from tests.support.cluster import eventually
 from tests.support.ledgers import first_line, start_python
 
 UNKNOWN = "carthub-no-such-package"
@@ -20,11 +21,28 @@ INSTALLING = """
 
     folder = pathlib.Path(sys.argv[1])
     packages._APT, packages._POLICY = (str(folder / "apt"),), folder / "policy"
-    with Ledger.open("test") as ledger:
+    with Ledger.open(sys.argv[2]) as ledger:
         try:
             packages.ensure(["carthub-no-such-package"], "to test", ledger=ledger, say=print)
         except KeyboardInterrupt:
             print("interrupted", flush=True)
+        except ToolMissing:
+            pass
+"""
+# As where something else of the machine is updating, the first time.
+BUSY = """#!/bin/sh
+cd "$(dirname "$0")"
+echo $1 >> called
+[ $1 = update ] && mkdir tried 2> /dev/null || exit 0
+echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)"
+exit 100
+"""
+# Says that it runs, and ends once another waits for it, or half a minute later.
+SLOW = """#!/bin/sh
+cd "$(dirname "$0")"
+echo $1 >> called
+for _ in $(seq 600); do [ -e waited ] && break; sleep 0.05; done
+echo ended >> called
 """
 # Says that it runs, and ends when it is let.
 APT = """#!/bin/sh
@@ -33,6 +51,11 @@ touch "$(dirname "$0")/running"
 read line < "$(dirname "$0")/let"
 echo $1 >> "$(dirname "$0")/finished"
 """
+
+
+def _write(program: Path, text: str) -> None:
+    program.write_text(text)
+    program.chmod(0o755)
 
 
 def test_what_is_present_is_not_touched(
@@ -95,15 +118,45 @@ def test_the_machines_own_policy_stays(
     assert (tmp_path / "policy").read_text() == "its own"
 
 
+@pytest.mark.usefixtures("_as_root_on_debian")
+def test_an_update_of_another_program_is_waited_for(
+    own_ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "apt", BUSY)
+    monkeypatch.setattr(packages, "_APT", (str(tmp_path / "apt"),))
+    monkeypatch.setattr(packages, "_AGAIN_SECONDS", 0.0)
+    with pytest.raises(ToolMissing, match="installed, but the program is not found"):
+        packages.ensure([UNKNOWN], "to test", ledger=own_ledger, say=lambda _: None)
+    assert (tmp_path / "called").read_text().split() == ["update", "update", "install"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="installs packages: needs root")
+@pytest.mark.usefixtures("own_state")
+def test_two_install_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path / "apt", SLOW)
+    monkeypatch.delenv(packages.NEVER_INSTALL, raising=False)
+    called = tmp_path / "called"
+    with start_python(INSTALLING, tmp_path, "first") as first:
+        eventually(called.exists, what="the first has come to apt")
+        with start_python(INSTALLING, tmp_path, "second") as second:
+            assert first_line(second).startswith("Installing Debian packages")
+            said = first_line(second)
+            (tmp_path / "waited").touch()
+            second.communicate()
+        first.communicate()
+    assert said == "Another process installs Debian packages: waiting for it"
+    assert called.read_text().split() == ["update", "ended", "install", "ended"] * 2
+    assert not (tmp_path / "policy").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="installs packages: needs root")
 def test_apt_is_waited_for_when_interrupted(
     own_state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "apt").write_text(APT)
-    (tmp_path / "apt").chmod(0o755)
+    _write(tmp_path / "apt", APT)
     os.mkfifo(tmp_path / "let")
     monkeypatch.delenv(packages.NEVER_INSTALL, raising=False)
-    with start_python(INSTALLING, tmp_path) as installing:
+    with start_python(INSTALLING, tmp_path, "test") as installing:
         assert first_line(installing).startswith("Installing Debian packages")
         # Opens once apt has come to reading it.
         with (tmp_path / "let").open("w") as let:
