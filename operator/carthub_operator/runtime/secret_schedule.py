@@ -45,6 +45,7 @@ class _Subscription:
 @dataclass
 class _Entry:
     due_at: float
+    begun_at: float
     reading: Reading = field(default_factory=Reading)
     failures: int = 0
     is_being_read: bool = False
@@ -55,6 +56,11 @@ class _Entry:
     # When AWS last said what is current.
     read_at: float | None = None
     subscriptions: dict[Key, _Subscription] = field(default_factory=dict)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a CartService has a version of it, from before a start."""
+        return any(one.known_version is not None for one in self.subscriptions.values())
 
 
 class AwsSecretSchedule:
@@ -103,13 +109,16 @@ class AwsSecretSchedule:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def unread_seconds(self) -> dict[SecretReference, float]:
-        """Return how long ago AWS last said what is current, for each secret that was ever read."""
+        """Return how long ago AWS last said what is current, for each secret that is in use.
+
+        After a start that AWS does not answer, it counts from the first question.
+        """
         now = self._monotonic()
         with self._changed:
             return {
-                reference: now - entry.read_at
+                reference: now - (entry.begun_at if entry.read_at is None else entry.read_at)
                 for reference, entry in self._entries.items()
-                if entry.read_at is not None
+                if entry.read_at is not None or entry.is_in_use
             }
 
     def reading(
@@ -123,17 +132,18 @@ class AwsSecretSchedule:
     ) -> Reading:
         """Return what is known, after a short wait for a first answer. See `contracts`."""
         with self._changed:
+            now = self._monotonic()
             if self._of_key.get(key) not in {None, reference}:
                 self._unsubscribe(key)
             self._of_key[key] = reference
-            entry = self._entries.setdefault(reference, _Entry(due_at=self._monotonic()))
+            entry = self._entries.setdefault(reference, _Entry(due_at=now, begun_at=now))
             subscription = entry.subscriptions.setdefault(
                 key, _Subscription(interval_seconds, known_version)
             )
             subscription.interval_seconds = interval_seconds
             if entry.failures == 0:
                 # An interval that has become shorter counts from now on, not after the longer one.
-                latest = self._monotonic() + interval_seconds * _MOST_JITTER
+                latest = now + interval_seconds * _MOST_JITTER
                 if entry.due_at > latest:
                     entry.due_at = latest
                     self._changed.notify_all()

@@ -134,6 +134,18 @@ def test_how_long_a_secret_was_not_read_is_known(world: SecretWorld) -> None:
     assert world.schedule.unread_seconds() == {SECRET: 90.0}
 
 
+def test_one_that_was_read_before_a_start_counts_from_the_first_question(
+    world: SecretWorld,
+) -> None:
+    world.aws.error = SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, "AWS is away")
+    world.read(known_version="v1")
+    world.read(Key("shop", "new"), OTHER)
+    world.pass_time(30.0)
+
+    # Of one that nobody has yet its CartService says that it has none.
+    assert world.schedule.unread_seconds() == {SECRET: 30.0}
+
+
 class _Refusing:
     """An AWS that lets each question wait for its turn, and answers none."""
 
