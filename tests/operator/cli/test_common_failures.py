@@ -32,6 +32,14 @@ _NOT_REACHED = {
     " SSL error: certificate verify failed": "certificate not trusted",
     'connection to server at "10.20.0.9", port 5432 failed:'
     ' FATAL:  database "carts" does not exist': "database missing",
+    'connection to server at "10.20.0.9", port 5432 failed:'
+    ' FATAL:  password authentication failed for user "carts"': "login refused",
+    'connection to server at "10.20.0.9", port 5432 failed:'
+    " FATAL:  sorry, too many clients already": "too many connections",
+    'connection to server at "10.20.0.9", port 5432 failed:'
+    " FATAL:  the database system is starting up": "starting or stopping",
+    'connection to server at "10.20.0.9", port 5432 failed:'
+    " session is read-only": "only read-only servers",
 }
 
 
