@@ -78,6 +78,11 @@ local function note(status)
 end
 
 if interval_ns then
+  -- Each thread has a Lua of its own, and in step: what one compiles or collects after so many
+  -- requests, all would at the same moment, and take a core from the server for some 0.05 s.
+  jit.off()
+  collectgarbage("stop")
+
   -- Milliseconds until the next request may be sent.
   function delay()
     local begin_ns, share = tonumber(os.getenv("BEGIN_NS")), number / tonumber(os.getenv("CONNECTIONS"))

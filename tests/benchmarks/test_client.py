@@ -35,11 +35,15 @@ def _answering_only_reads() -> Iterator[int]:
             closed.set()
 
 
-def test_a_write_whose_answer_did_not_come_is_told_as_such(ledger: Ledger, tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def _wrk(ledger: Ledger) -> None:
     try:
         client.ensure(ledger, print)
     except ToolMissing as error:
         pytest.skip(str(error))
+
+
+def test_a_write_whose_answer_did_not_come_is_told_as_such(tmp_path: Path) -> None:
     with _answering_only_reads() as port:
         read = Request(Kind.READ, port, b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
         write = Request(
@@ -49,3 +53,31 @@ def test_a_write_whose_answer_did_not_come_is_told_as_such(ledger: Ledger, tmp_p
         answers = client.attack([read, read, write], tmp_path, connections=1, seconds=0.1)
 
     assert [(answer.kind, answer.status) for answer in answers] == [(Kind.READ, 200), (Kind.SET, 0)]
+
+
+def test_at_a_rate_its_threads_neither_compile_nor_collect_in_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe, told = tmp_path / "probe.lua", tmp_path / "told"
+    probe.write_text(
+        f"""
+        dofile("{client._SCRIPT}")
+        compiles, collects = jit.status(), collectgarbage("isrunning")
+        local at_the_end, threads, of_thread = done, {{}}, setup
+        function setup(thread) threads[#threads + 1] = thread; of_thread(thread) end
+        function done()
+          local file = io.open("{told}", "w")
+          for _, thread in ipairs(threads) do
+            file:write(tostring(thread:get("compiles")), " ", tostring(thread:get("collects")), "\\n")
+          end
+          file:close()
+          at_the_end()
+        end
+        """
+    )
+    monkeypatch.setattr(client, "_SCRIPT", probe)
+    with _answering_only_reads() as port:
+        read = Request(Kind.READ, port, b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        client.attack([read, read], tmp_path, connections=2, seconds=0.1, rate=100)
+
+    assert told.read_text().splitlines() == ["false false", "false false"]
