@@ -17,7 +17,7 @@ from benchmarks.workload import ADDRESS, Request
 from carthub_dev import packages, programs
 from carthub_dev.ledger import Ledger
 
-_SCRIPT = Path(__file__).with_suffix(".lua")
+SCRIPT = Path(__file__).with_suffix(".lua")
 # Only reads are sent then, so that no write is under way when wrk stops.
 _LAST_SECONDS = 1
 _REQUEST_TIMEOUT_SECONDS = 30
@@ -93,7 +93,7 @@ def _run(
                 f"--duration={math.ceil(seconds) + setup_seconds + _LAST_SECONDS}s",
                 f"--timeout={_REQUEST_TIMEOUT_SECONDS}s",
             ),
-            *(f"--script={_SCRIPT}", f"http://{ADDRESS}:{ports[0]}"),
+            *(f"--script={SCRIPT}", f"http://{ADDRESS}:{ports[0]}"),
         ],
         env={
             "PATH": os.environ["PATH"],

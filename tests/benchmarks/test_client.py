@@ -61,21 +61,22 @@ def test_at_a_rate_its_threads_neither_compile_nor_collect_in_step(
     probe, told = tmp_path / "probe.lua", tmp_path / "told"
     probe.write_text(
         f"""
-        dofile("{client._SCRIPT}")
+        dofile("{client.SCRIPT}")
         compiles, collects = jit.status(), collectgarbage("isrunning")
         local at_the_end, threads, of_thread = done, {{}}, setup
         function setup(thread) threads[#threads + 1] = thread; of_thread(thread) end
         function done()
           local file = io.open("{told}", "w")
           for _, thread in ipairs(threads) do
-            file:write(tostring(thread:get("compiles")), " ", tostring(thread:get("collects")), "\\n")
+            local compiles, collects = thread:get("compiles"), thread:get("collects")
+            file:write(tostring(compiles), " ", tostring(collects), "\\n")
           end
           file:close()
           at_the_end()
         end
         """
     )
-    monkeypatch.setattr(client, "_SCRIPT", probe)
+    monkeypatch.setattr(client, "SCRIPT", probe)
     with _answering_only_reads() as port:
         read = Request(Kind.READ, port, b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
         client.attack([read, read], tmp_path, connections=2, seconds=0.1, rate=100)
