@@ -9,7 +9,8 @@ from carthub_operator.api import names
 from carthub_operator.api.conditions import Reason
 from carthub_operator.desired.facts import MigrationState
 
-LABEL_JOB = "batch.kubernetes.io/job-name"
+# A Job that was made anew has the name of the one before, whose pod may take its time to go.
+_LABEL_JOB_UID = "batch.kubernetes.io/controller-uid"
 _MAX_WORDS = 1000
 
 
@@ -76,8 +77,8 @@ def _pods_of(
     job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]
 ) -> Sequence[Mapping[str, Any]]:
     """Return the pods of a Job, the youngest first."""
-    name = job["metadata"]["name"]
-    own = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(LABEL_JOB) == name]
+    uid = job["metadata"]["uid"]
+    own = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(_LABEL_JOB_UID) == uid]
     own.sort(key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True)
     return own
 

@@ -11,7 +11,7 @@ from carthub_operator.desired.facts import MigrationState
 
 def _job(*conditions: str, **metadata: object) -> dict[str, Any]:
     told = [{"type": kind, "status": "True", "message": f"{kind}!"} for kind in conditions]
-    made = {"name": "job", "creationTimestamp": "2026-01-01T00:00:00Z", **metadata}
+    made = {"name": "job", "uid": "job-1", "creationTimestamp": "2026-01-01T00:00:00Z", **metadata}
     return {"metadata": made, "status": {"conditions": told}}
 
 
@@ -74,6 +74,15 @@ def test_a_job_that_runs_is_replaced_only_if_it_cannot_start_and_the_spec_is_ano
     assert _progress(_job(), [stuck], is_of_another_spec=True).is_overtaken
 
 
+def test_a_job_that_was_made_anew_does_not_inherit_the_trouble_of_the_one_before() -> None:
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff"}}, "image": "a:1"}
+    going = _pod("2026-01-01", None, job="job-0")
+    going["metadata"] |= {"name": "one", "deletionTimestamp": "2026-01-01T00:00:01Z"}
+    going["status"] = {"containerStatuses": [waiting]}
+
+    assert _progress(_job(), [going]).trouble is None
+
+
 def test_a_pod_that_no_node_takes_is_told() -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     pod = _pod("2026-01-01", None)
@@ -83,11 +92,14 @@ def test_a_pod_that_no_node_takes_is_told() -> None:
     assert "0/3 nodes are available" in _progress(_job(), [pod]).message
 
 
-def _pod(created: str, message: str | None, *, job: str = "job") -> dict[str, Any]:
+def _pod(created: str, message: str | None, *, job: str = "job-1") -> dict[str, Any]:
     ended = {} if message is None else {"terminated": {"message": message}}
     return {
         "metadata": {
-            "labels": {"batch.kubernetes.io/job-name": job},
+            "labels": {
+                "batch.kubernetes.io/job-name": "job",
+                "batch.kubernetes.io/controller-uid": job,
+            },
             "creationTimestamp": created,
         },
         "status": {"containerStatuses": [{"state": ended}]},
@@ -99,7 +111,7 @@ def test_the_youngest_pod_has_the_last_words() -> None:
         _pod("2026-01-01", "first"),
         _pod("2026-01-03", "third\n"),
         _pod("2026-01-02", "second"),
-        _pod("2026-01-04", "of another", job="other"),
+        _pod("2026-01-04", "of the Job before", job="job-0"),
     ]
 
     assert _progress(_job("Failed"), pods).message == "third"

@@ -111,7 +111,9 @@ def test_a_failed_migration_is_told_with_its_last_words(world: World) -> None:
                     "name": "migrate",
                     "namespace": "shopping-cart",
                     "labels": {
-                        "batch.kubernetes.io/job-name": job,
+                        "batch.kubernetes.io/controller-uid": world.cluster.find("Job", job)[
+                            "metadata"
+                        ]["uid"],
                         "carthub.io/owner-uid": UID,
                     },
                 },
