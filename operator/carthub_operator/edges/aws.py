@@ -96,13 +96,19 @@ class AwsSecretsManager:
         self._clients: dict[Place, _Client] = {}
 
     def current_version(self, secret: SecretReference) -> str:
-        """Return the id of the version that is current; its value is not fetched."""
+        """Return the id of the version that is current; its value is not fetched.
+
+        A secret that waits for its deletion still has one, which nobody may read any more
+        (AWS Secrets Manager API Reference, DeleteSecret): that is SecretNotFound.
+        """
         api = self._client(secret)
         answer = self._call(
             "DescribeSecret", secret, lambda: api.describe_secret(SecretId=secret.secret_id)
         )
         if "ARN" not in answer:
             raise _garbage("DescribeSecret")
+        if "DeletedDate" in answer:
+            raise _doomed()
         for version, stages in answer.get("VersionIdsToStages", {}).items():
             if CURRENT in stages:
                 return str(version)
@@ -198,7 +204,7 @@ def _translated(code: str, operation: str, secret: SecretReference) -> SecretErr
             "no such secret in AWS Secrets Manager: create it, or correct secretId and region",
         )
     if code == "InvalidRequestException":
-        return SecretError(Reason.SECRET_NOT_FOUND, "the secret is scheduled for deletion in AWS")
+        return _doomed()
     if code in _DENIED and operation == _ASSUME:
         return SecretError(
             Reason.SECRET_ACCESS_DENIED,
@@ -213,6 +219,13 @@ def _translated(code: str, operation: str, secret: SecretReference) -> SecretErr
             f" of {secret.role_arn or 'its role'}",
         )
     return SecretError(Reason.SECRET_SOURCE_UNAVAILABLE, f"AWS answers {code} to {operation}")
+
+
+def _doomed() -> SecretError:
+    return SecretError(
+        Reason.SECRET_NOT_FOUND,
+        "the secret is scheduled for deletion in AWS: `aws secretsmanager restore-secret` keeps it",
+    )
 
 
 def _garbage(operation: str) -> SecretError:

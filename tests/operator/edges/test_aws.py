@@ -86,6 +86,21 @@ def test_a_secret_that_does_not_exist(secrets: AwsSecretsManager) -> None:
     )
 
 
+def test_a_secret_that_waits_for_its_deletion_is_not_there_until_it_is_restored(
+    secrets: AwsSecretsManager, aws_server: AwsServer
+) -> None:
+    doomed = SecretReference(REGION, "test/aws/doomed")
+    aws_server.put_secret(doomed.secret_id, {"username": "u", "password": "canary"})
+    version = secrets.current_version(doomed)
+    aws = aws_server.secrets_manager()
+    aws.delete_secret(SecretId=doomed.secret_id, RecoveryWindowInDays=7)
+
+    assert _reason(lambda: secrets.current_version(doomed)) == Reason.SECRET_NOT_FOUND
+
+    aws.restore_secret(SecretId=doomed.secret_id)
+    assert secrets.current_version(doomed) == version
+
+
 @pytest.mark.parametrize(
     "text", ["canary", '["canary"]', '"canary"', "{canary", "[" * 60_000], ids=lambda text: text[:9]
 )
