@@ -286,9 +286,7 @@ class AwsSecretSchedule:
         entry.is_being_read = entry.is_wanted_again = False
         self._changed.notify_all()
         return [
-            key
-            for key, one in subscriptions.items()
-            if not one.is_waiting and _facts(one.told) != _facts(after)
+            key for key, one in subscriptions.items() if not one.is_waiting and _is_news(one, after)
         ]
 
 
@@ -298,6 +296,14 @@ def _is_enough(reading: Reading, known_version: str | None) -> bool:
         return True
     return reading.version_id is not None and (
         reading.fields is not None or reading.version_id == known_version
+    )
+
+
+def _is_news(subscription: _Subscription, reading: Reading) -> bool:
+    """Tell whether it is another one than was told, or has the value that was missing."""
+    told, known = subscription.told, subscription.known_version
+    return _facts(told) != _facts(reading) or (
+        _is_enough(reading, known) and not _is_enough(told, known)
     )
 
 

@@ -46,6 +46,21 @@ def test_a_new_version_is_fetched_and_told(world: SecretWorld) -> None:
     assert world.aws.calls == ["describe", "value", "describe", "value"]
 
 
+def test_a_value_that_a_pass_did_not_wait_for_is_told_to_whom_it_was_missing(
+    world: SecretWorld,
+) -> None:
+    new = Key("shop", "new")
+    world.read(known_version="v1")
+    world.be_impatient()
+    world.aws.open.clear()
+    assert world.read(new) == Reading("v1")
+
+    world.aws.open.set()
+
+    eventually(lambda: world.changed == [new], what="the one without a value is told")
+    assert world.read(new) == Reading("v1", FIELDS)
+
+
 def test_an_unchanged_version_is_neither_fetched_nor_told(world: SecretWorld) -> None:
     world.read()
 
