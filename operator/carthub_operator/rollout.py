@@ -4,6 +4,7 @@ Measured on Kubernetes 1.36: with `maxUnavailable: 0` the Deployment's own Avail
 each time the autoscaler adds a pod, and whenever one pod is away. It is therefore not used here.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -69,8 +70,8 @@ def pod_trouble(
 ) -> tuple[Reason, str] | None:
     """Return why pods of the present template cannot start, or None.
 
-    Pods of an earlier template do not count: whoever has just mended a bad image must not be
-    told of it again.
+    Pods of an earlier template do not count: whoever has just mended a bad image, or given more
+    memory, must not be told of it again.
     """
     return trouble(_of_template(deployment, pods)) if is_observed(deployment) else None
 
@@ -109,16 +110,34 @@ def _of_template(
     template = deployment["spec"]["template"]
     ours = template["spec"]["containers"][0]
     annotations = (template.get("metadata", {}).get("annotations") or {}).items()
+    replica_set = _present_replica_set(deployment)
     return sorted(
         (
             pod
             for pod in pods
             if "deletionTimestamp" not in pod["metadata"]
+            and (replica_set is None or replica_set in _owners(pod))
             and (pod["metadata"].get("annotations") or {}).items() >= annotations
             and any(_is_made_from(ours, container) for container in pod["spec"]["containers"])
         ),
         key=lambda pod: str(pod["metadata"]["name"]),
     )
+
+
+def _present_replica_set(deployment: Mapping[str, Any]) -> str | None:
+    """Return the name of the ReplicaSet that is being rolled out, None where nobody says.
+
+    Kubernetes has it in the message of Progressing only. Where another template was tried before,
+    that may for a moment be the one before: so it is asked for beside what can be compared.
+    """
+    name = re.escape(deployment["metadata"]["name"])
+    message = condition(deployment, "Progressing").get("message") or ""
+    found = re.search(rf'"({name}-[a-z0-9]+)"', message)
+    return found[1] if found else None
+
+
+def _owners(pod: Mapping[str, Any]) -> list[str]:
+    return [owner["name"] for owner in pod["metadata"].get("ownerReferences") or ()]
 
 
 def _is_made_from(template: Mapping[str, Any], container: Mapping[str, Any]) -> bool:

@@ -84,6 +84,27 @@ def test_what_has_just_been_mended_is_not_told_again(seen: Observation) -> None:
     assert "Rolling out" in message
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Created new replica set "backend-deployment-bbb"',
+        'ReplicaSet "backend-deployment-bbb" is progressing.',
+        'ReplicaSet "backend-deployment-bbb" has timed out progressing.',
+    ],
+)
+def test_pods_of_a_template_that_had_less_are_not_told_of_again(message: str) -> None:
+    """More memory, another pull secret or one variable fewer: such a pod looks like the next."""
+    live = deployment(updated=1, available=1)
+    live["status"]["conditions"][1]["message"] = message
+
+    def stalled(replica_set: str) -> str:
+        broken = pod(container=BAD_IMAGE, ownerReferences=[{"name": replica_set}])
+        return _summary(observation(deployment=live, pods=(broken,)))[0]
+
+    assert stalled("backend-deployment-aaa") == "False"
+    assert stalled("backend-deployment-bbb") == "True"
+
+
 def test_a_variable_that_admission_adds_hides_no_trouble() -> None:
     live = pod(container=BAD_IMAGE)
     live["spec"]["containers"][0]["env"] = [
