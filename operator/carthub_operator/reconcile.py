@@ -216,6 +216,10 @@ class Reconciler:
         )
         status, wait_seconds = self._status.told(resource, observation)
         again_seconds = self._observer.again_seconds(resource, seen)
+        if status != resource.status and self._is_overtaken(
+            resource.key, resource.generation, resource.annotations
+        ):
+            again_seconds = 0.0
         return Outcome(
             changes=children.changes,
             news=[*told, *news.of_status(resource.status, status)],
@@ -234,15 +238,33 @@ class Reconciler:
         status = status_for_problem(
             metadata.get("generation", 0), previous, error, now=self._clock.now()
         )
+        again_seconds = None
         if status != previous:
             self._status.write(key, metadata["uid"], status)
+            if self._is_overtaken(
+                key, metadata.get("generation", 0), metadata.get("annotations") or {}
+            ):
+                again_seconds = 0.0
         return Outcome(
             news=news.of_status(previous, status),
             uid=metadata["uid"],
             conditions=changed_conditions(previous, status),
+            again_seconds=again_seconds,
             # Only another spec mends a bad one, and that will be news.
             problem=None if isinstance(error, InvalidSpec) else error,
         )
+
+    def _is_overtaken(self, key: Key, generation: int, annotations: Mapping[str, str]) -> bool:
+        """Tell whether the answer to a written status carries an edit that no pass has seen.
+
+        It is in the cache with that answer, so the watch, which is behind, brings no news of it.
+        """
+        live = self._cache.resource(key)
+        if live is None:
+            return False
+        now = live["metadata"]
+        seen = now.get("generation", 0), now.get("annotations") or {}
+        return seen != (generation, annotations)
 
     def _may_pass(self, problem: CarthubError, memory: _Memory) -> bool:
         """Tell whether a problem is of those that pass, and young."""

@@ -184,3 +184,46 @@ def test_a_deployment_that_went_unseen_begins_with_the_least_replicas(settled: W
         settled.reconcile()
 
     assert settled.cluster.find("Deployment", "backend-deployment")["spec"]["replicas"] == 2
+
+
+def test_an_edit_that_comes_with_the_answer_to_a_status_is_carried_out_at_once(
+    settled: World,
+) -> None:
+    """The watch, which is behind, brings no news of it: the cache has it already."""
+    _pod_less(settled)
+    live = settled.cluster.find("CartService", "backend")
+    live["metadata"] |= {"generation": 2, "annotations": {"carthub.io/sync": "now"}}
+    live["spec"]["autoscaling"] = {"minReplicas": 3}
+
+    outcome = settled.reconcile()
+
+    assert settled.cluster.writes == ["status CartService backend"]
+    assert outcome.again_seconds == 0.0
+    settled.reconcile()
+    scaled = settled.cluster.find("HorizontalPodAutoscaler", "backend-hpa")
+    assert scaled["spec"]["minReplicas"] == 3
+
+
+def test_an_edit_that_mends_what_cannot_be_read_is_carried_out_at_once(settled: World) -> None:
+    good = settled.cluster.find("CartService", "backend")
+    settled.cache.put(
+        settled.cluster.add(
+            {
+                **good,
+                "metadata": {**good["metadata"], "generation": 2},
+                "spec": {**good["spec"], "image": 7},
+            }
+        )
+    )
+    mended = settled.cluster.find("CartService", "backend")
+    mended["metadata"]["generation"], mended["spec"]["image"] = 3, good["spec"]["image"]
+
+    assert settled.reconcile().again_seconds == 0.0
+
+    settled.settle()
+
+
+def _pod_less(world: World) -> None:
+    """Let the Deployment have no pod that serves: a verdict, told at once."""
+    status = {**SERVING, "readyReplicas": 0, "availableReplicas": 0}
+    world.set("Deployment", "backend-deployment", status=status)
