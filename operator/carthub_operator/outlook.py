@@ -11,6 +11,7 @@ from carthub_operator.api import names
 from carthub_operator.api.conditions import Type
 from carthub_operator.api.durations import seconds
 from carthub_operator.api.resource import CartService
+from carthub_operator.compare import fields_of
 from carthub_operator.desired.children import ChildKey, Plan, plan
 from carthub_operator.desired.facts import Facts, Manifest
 from carthub_operator.desired.replicas import replicas
@@ -61,7 +62,7 @@ def looks_settled(resource: CartService, children: Live, facts: Facts) -> bool:
 
 def is_pending(resource: CartService, children: Live, wanted: Plan) -> bool:
     """Tell whether carrying out a plan would change or remove a child."""
-    count = replicas(resource, exists=True)
+    count = replicas_of(resource, children.get("Deployment", names.deployment(resource.name)))
     return (
         bool(wanted.create)
         or bool(children.unwanted(wanted.wants))
@@ -70,6 +71,18 @@ def is_pending(resource: CartService, children: Live, wanted: Plan) -> bool:
             count is not None
             and children.differs(count, field_manager=names.REPLICAS_FIELD_MANAGER)
         )
+    )
+
+
+def replicas_of(resource: CartService, deployment: Mapping[str, Any] | None) -> Manifest | None:
+    """Return what to apply to a Deployment that exists, as the replicas' field manager, or None."""
+    if deployment is None:
+        return None
+    # Whoever scales it by hand takes the field over, and is left alone.
+    owned = fields_of(deployment, names.REPLICAS_FIELD_MANAGER).get("f:spec", {})
+    is_ours = "f:replicas" in owned
+    return replicas(
+        resource, exists=True, is_at_our_zero=is_ours and rollout.wanted(deployment) == 0
     )
 
 

@@ -170,7 +170,10 @@ class Reconciler:
             # Its definition has gone; the next resync will know.
             return
         if manifest["kind"] == "Deployment":
-            count = replicas(resource, exists=not is_new)
+            live = children.get("Deployment", manifest["metadata"]["name"])
+            count = (
+                replicas(resource, exists=False) if is_new else outlook.replicas_of(resource, live)
+            )
             if count is not None:
                 children.ensure_part(count, field_manager=names.REPLICAS_FIELD_MANAGER)
 

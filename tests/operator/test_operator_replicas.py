@@ -42,3 +42,34 @@ def test_without_autoscaling_the_spec_decides_the_replicas(ready: LiveCart) -> N
         lambda: ready.get("HorizontalPodAutoscaler", "backend-hpa"), what="the autoscaler again"
     )
     assert replicas() == 3
+
+
+def test_an_autoscaler_that_is_switched_on_over_no_pods_starts_some(ready: LiveCart) -> None:
+    """So docs/backup.md has it of a move; the autoscaler itself leaves 0 alone."""
+
+    def replicas() -> object:
+        return ready.child("Deployment")["spec"]["replicas"]
+
+    ready.patch(
+        "CartService", "backend", {"spec": {"autoscaling": {"enabled": False}, "replicas": 0}}
+    )
+    ready.eventually(lambda: replicas() == 0, what="no replicas")
+
+    ready.patch(
+        "CartService", "backend", {"spec": {"autoscaling": {"enabled": True}, "replicas": None}}
+    )
+
+    ready.eventually(lambda: replicas() == 2, what="the fewest replicas")
+    ready.eventually(lambda: ready.condition("Ready").get("status") == "True", what="Ready")
+
+
+def test_zero_by_hand_under_the_autoscaler_is_left_alone_and_not_ready(
+    ready: LiveCart, operator: OperatorProcess
+) -> None:
+    ready.patch("Deployment", "backend-deployment", {"spec": {"replicas": 0}}, subresource="/scale")
+
+    ready.eventually(lambda: ready.condition("Ready").get("status") == "False", what="not Ready")
+    settle(operator)
+
+    assert ready.child("Deployment")["spec"]["replicas"] == 0
+    assert "Somebody has scaled it to 0 pods" in ready.condition("Ready")["message"]

@@ -9,13 +9,17 @@ from carthub_operator.api.resource import CartService
 from carthub_operator.desired.facts import Manifest
 
 
-def replicas(resource: CartService, *, exists: bool) -> Manifest | None:
+def replicas(
+    resource: CartService, *, exists: bool, is_at_our_zero: bool = False
+) -> Manifest | None:
     """Return what to apply as the replicas' field manager, or None while they are not ours.
 
-    With autoscaling they are ours only at creation: a new Deployment would start with one pod.
+    With autoscaling they are ours only at creation, when a Deployment would start with one pod,
+    and while it has none because we said so: the autoscaler leaves 0 alone
+    (kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale, implicit deactivation).
     """
     scaling = resource.spec.autoscaling
-    if scaling.enabled and exists:
+    if scaling.enabled and exists and not is_at_our_zero:
         return None
     count = scaling.min_replicas if scaling.enabled else resource.spec.replicas
     return {

@@ -20,7 +20,7 @@ def features(resource: CartService, seen: Observation) -> list[Condition]:
     if resource.spec.database.migrations.enabled:
         conditions.append(_migration(resource, seen))
     if resource.spec.autoscaling.enabled:
-        conditions.append(_autoscaling(seen.autoscaler))
+        conditions.append(_autoscaling(resource, seen))
     return conditions
 
 
@@ -37,6 +37,8 @@ def _available(resource: CartService, deployment: Mapping[str, Any] | None) -> C
     kind = Type.DEPLOYMENT_AVAILABLE
     if deployment is None:
         return Condition(kind, False, Reason.NOT_CREATED, "The Deployment does not exist yet")
+    if _is_switched_off(resource, deployment):
+        return Condition(kind, False, Reason.UNAVAILABLE, _switched_off(resource))
     message = f"{rollout.available(deployment)} of {pods(rollout.wanted(deployment))} serving"
     if enough_serve(resource, deployment):
         return Condition(kind, True, Reason.AVAILABLE, message)
@@ -69,9 +71,11 @@ def _migration(resource: CartService, seen: Observation) -> Condition:
     return Condition(kind, None, Reason.MIGRATING, doing)
 
 
-def _autoscaling(autoscaler: Mapping[str, Any] | None) -> Condition:
+def _autoscaling(resource: CartService, seen: Observation) -> Condition:
     kind = Type.AUTOSCALING_READY
-    active = rollout.condition(autoscaler, "ScalingActive") if autoscaler else {}
+    if seen.deployment is not None and _is_switched_off(resource, seen.deployment):
+        return Condition(kind, False, Reason.UNAVAILABLE, _switched_off(resource))
+    active = rollout.condition(seen.autoscaler, "ScalingActive") if seen.autoscaler else {}
     if active.get("status") == "True":
         return Condition(kind, True, Reason.SCALING, "The autoscaler reads its metrics")
     if active.get("status") == "False":
@@ -79,3 +83,15 @@ def _autoscaling(autoscaler: Mapping[str, Any] | None) -> Condition:
             kind, False, Reason.METRICS_UNAVAILABLE, active.get("message", "no metrics")
         )
     return Condition(kind, None, Reason.PENDING, "The autoscaler has not read metrics yet")
+
+
+def _is_switched_off(resource: CartService, deployment: Mapping[str, Any]) -> bool:
+    return resource.spec.autoscaling.enabled and rollout.wanted(deployment) == 0
+
+
+def _switched_off(resource: CartService) -> str:
+    least = resource.spec.autoscaling.min_replicas
+    return (
+        "Somebody has scaled it to 0 pods, which the autoscaler leaves alone: `kubectl scale"
+        f" deployment {names.deployment(resource.name)} --replicas={least}` starts it again"
+    )

@@ -47,7 +47,7 @@ def enough_serve(resource: CartService, deployment: Mapping[str, Any]) -> bool:
     spec, wanted = resource.spec, rollout.wanted(deployment)
     declared = spec.autoscaling.min_replicas if spec.autoscaling.enabled else spec.replicas
     fewest = min(declared, wanted) - spec.pod_disruption_budget.max_unavailable
-    return rollout.available(deployment) >= max(fewest, min(1, wanted))
+    return rollout.available(deployment) >= max(fewest, min(1, declared))
 
 
 def serves_as_declared(resource: CartService, deployment: Mapping[str, Any]) -> bool:

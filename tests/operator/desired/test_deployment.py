@@ -38,6 +38,13 @@ def test_replicas_belong_to_the_autoscaler_once_the_deployment_exists() -> None:
     assert replicas(cart_service(), exists=True) is None
 
 
+def test_an_autoscaler_that_is_switched_on_over_our_own_zero_begins_at_its_minimum() -> None:
+    made = replicas(cart_service(), exists=True, is_at_our_zero=True)
+
+    assert made is not None
+    assert made["spec"] == {"replicas": 2}
+
+
 def test_without_autoscaling_replicas_are_the_specs() -> None:
     made = replicas(cart_service(autoscaling={"enabled": False}, replicas=3), exists=True)
 

@@ -49,3 +49,18 @@ def test_a_backend_that_is_scaled_to_nothing_is_as_declared() -> None:
     told = reasons(status_for(resource, observation(deployment=deployment(replicas=0)), now=NOW))
 
     assert told["Ready"] == ("True", "Ready")
+
+
+def test_a_backend_that_somebody_scaled_to_nothing_under_the_autoscaler_is_told_as_that() -> None:
+    disabled = {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"}
+    seen = observation(
+        deployment=deployment(replicas=0), autoscaler={"status": {"conditions": [disabled]}}
+    )
+
+    status = status_for(cart_service(), seen, now=NOW)
+
+    told = reasons(status)
+    for kind in ("Ready", "DeploymentAvailable", "AutoscalingReady"):
+        assert told[kind] == ("False", "Unavailable")
+    (ready,) = (one for one in status["conditions"] if one["type"] == "Ready")
+    assert "kubectl scale deployment backend-deployment --replicas=2" in ready["message"]
