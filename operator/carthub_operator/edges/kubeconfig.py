@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kubernetes import config
+from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from carthub_operator.errors import ClusterUnavailable
 
@@ -17,12 +18,8 @@ def namespace(kubeconfig: str | None, context: str | None) -> str:
     if kubeconfig is None:
         return _IN_POD.read_text("utf-8").strip() if _IN_POD.exists() else "default"
     try:
-        contexts, current = config.list_kube_config_contexts(kubeconfig)
+        merged = KubeConfigMerger(kubeconfig).config or {}
+        chosen = KubeConfigLoader(merged, active_context=context).current_context
     except config.ConfigException as error:
         raise ClusterUnavailable(f"KUBECONFIG {kubeconfig}: {error}") from None
-    chosen = context or current["name"]
-    for one in contexts:
-        if one["name"] == chosen:
-            return str(one["context"].get("namespace") or "default")
-    known = ", ".join(one["name"] for one in contexts)
-    raise ClusterUnavailable(f"KUBECONFIG {kubeconfig} has no context {chosen}, only {known}")
+    return str(chosen["context"].get("namespace") or "default")
